@@ -65,6 +65,7 @@ func TestObjectDiff(t *testing.T) {
 	m := ourBackups(t, whole)
 	for object, want := range map[string][]string{
 		"secrets/shop/db":    {"~ secrets shop/db\n    data.password: \"<masked A>\" -> \"<masked B>\"\n"},
+		"cm/shop/web":        {"    data.replicas: \"0\" -> \"1\"\n"},
 		"configmap/shop/web": {"    data.replicas: \"0\" -> \"1\"\n"},
 		"clusterroles/same":  {"= clusterroles.rbac.authorization.k8s.io same is the same in n1 and n2\n"},
 		"pods/shop/new":      {"+ pods shop/new is in n2 and not in n1\n"},
@@ -77,7 +78,8 @@ func TestObjectDiff(t *testing.T) {
 	}
 	lifeboat(t, m, "", "backup", "diff", "n2", "n1", "--object", "pods/shop/new").want(t, console.CodeDone, "- pods shop/new is in n2 and not in n1\n")
 	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "secrets/shop/db", "-o", "json").want(t, console.CodeDone, `"path": "data.password"`, `"change": "changed"`)
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods/shop/none").want(t, console.CodeError, `neither backup "n1" nor "n2" has it`)
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods/shop/none").want(t, console.CodeNotFound, `neither backup "n1" nor "n2" has it`)
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "wdgt/shop/x").want(t, console.CodeNotFound, `no type "wdgt"`, "its plural")
 	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods").want(t, console.CodeError, "RESOURCE/NAMESPACE/NAME")
 	for _, in := range m.asked {
 		if in.Verb != contract.ReadBackupURL {
@@ -132,7 +134,22 @@ func TestObjectHistoryIsShown(t *testing.T) {
 	m.reads[contract.ReadObjectHistory] = history(1, 1)
 	ask().want(t, console.CodeDone, "It is the same in all backups")
 	m.reads[contract.ReadObjectHistory] = history(0, 0)
-	ask().want(t, console.CodeNotFound)
+	ask().want(t, console.CodeNotFound, "plural")
+	ask("-o", "json").want(t, console.CodeNotFound, `"version": 0`, "plural")
+	h := history(1, 1, 1, 2)
+	h.History.Backups[2].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask("--all").want(t, console.CodeDone, "n3", "same, Corrupt", "To restore version 1: lifeboat restore create --from-backup n2 --include", "1 backup is Corrupt")
+	h.History.Backups[0].Corrupt, h.History.Backups[1].Corrupt = true, true
+	ask().want(t, console.CodeDone, "--allow-corrupt --from-backup n3 --include", "only in backups that are Corrupt")
+	h = history(1, 1)
+	h.History.Backups[1].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask().want(t, console.CodeDone, "It is the same in all backups", "--from-backup n1 --include")
+	h = history(1, 0)
+	h.History.Backups[0].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask().want(t, console.CodeDone, "--from-backup n1", "--allow-corrupt")
 	lifeboat(t, m, "", "object", "history", "db").want(t, console.CodeError, "RESOURCE/NAMESPACE/NAME")
 }
 

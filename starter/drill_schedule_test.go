@@ -67,7 +67,7 @@ func TestDrillScheduleChanges(t *testing.T) {
 	named := quarterly
 	named.Name = "q"
 	applied := shopDrills()
-	applied.From = "drills.yaml"
+	applied.From = "source/shop"
 	for _, tc := range []struct {
 		args []string
 		want any
@@ -76,7 +76,7 @@ func TestDrillScheduleChanges(t *testing.T) {
 		{[]string{"create", "q", "--quarterly", "--include-namespaces", "bookstore"}, contract.ChangeSchedulesInput{Drills: true, Apply: []contract.Schedule{named}, Create: true}},
 		{[]string{"shop", "--schedule", "@monthly", "--time-zone", "Europe/Berlin", "--catch-up-window", "2h", "--jitter", "5m", "--paused", "--from-schedule", "nightly", "-n", "shop"}, contract.ChangeSchedulesInput{Drills: true, Apply: []contract.Schedule{shopDrills()}, Create: true}},
 		{[]string{"-f", file}, contract.ChangeSchedulesInput{Drills: true, Apply: []contract.Schedule{shopDrills()}, Create: true}},
-		{[]string{"apply", "-f", file, "--prune"}, contract.ChangeSchedulesInput{Drills: true, Apply: []contract.Schedule{applied}, Sources: []string{"drills.yaml"}, Prune: true}},
+		{[]string{"apply", "-f", file, "--prune", "--source", "shop"}, contract.ChangeSchedulesInput{Drills: true, Apply: []contract.Schedule{applied}, Sources: []string{"source/shop"}, Prune: true}},
 		{[]string{"pause", "shop"}, contract.ChangeSchedulesInput{Drills: true, Pause: []string{"shop"}}},
 		{[]string{"unpause", "--all"}, contract.ChangeSchedulesInput{Drills: true, Unpause: []string{"shop"}}},
 		{[]string{"delete", "shop", "--confirm"}, contract.ChangeSchedulesInput{Drills: true, Delete: []string{"shop"}}},

@@ -14,7 +14,8 @@
 //	0    done; a backup or restore that was waited for is Completed
 //	1    bad input, whoever finds it, or something on the way failed
 //	2    the backup, restore or deletion is Failed or Canceled
-//	3    the backup or restore is PartiallyFailed, or a deletion left something
+//	3    the backup or restore is PartiallyFailed, a deletion left something,
+//	     or schedules were left that stand in the worker's configuration
 //	4    what was asked for does not exist
 //	5    the name is taken already
 //	130  interrupted: Ctrl-C stops the waiting, never the run

@@ -76,6 +76,8 @@ func TestSimulateRefuses(t *testing.T) {
 		"before the beginning": {"--preset", "gfs", "--from", "2027-01-02", "--to", "2027-01-01"},
 		"not one of table":     {"--preset", "gfs", "-o", "xml"},
 		"cannot be below zero": {"--preset", "gfs", "--snapshots", "-1"},
+		"--keep-last: -1":      {"--preset", "gfs", "--keep-last", "-1"},
+		"--quota: -5":          {"--preset", "gfs", "--quota", "-5"},
 	} {
 		lifeboat(t, nil, "", append([]string{"schedule", "simulate"}, args...)...).want(t, console.CodeError, want)
 	}

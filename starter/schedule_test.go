@@ -93,13 +93,16 @@ func TestScheduleChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	nightly := contract.Schedule{Name: "nightly", From: "shop.yaml", Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}
+	named := nightly
+	named.From = "source/shop"
 	made := contract.Schedule{Name: "a", Labels: map[string]string{"x": "y"}, Annotations: map[string]string{contract.AnnotationOverlap: "bufferOne"}, Spec: velerov1.ScheduleSpec{Schedule: "0 2 * * *", Paused: true}}
 	made.Spec.Template.IncludedNamespaces, made.Spec.Template.TTL.Duration = []string{"shop"}, time.Hour
 	for _, tc := range []struct {
 		args []string
 		want any
 	}{
-		{[]string{"schedule", "apply", "-f", file, "--prune"}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{nightly}, Sources: []string{"shop.yaml"}, Prune: true}},
+		{[]string{"schedule", "apply", "-f", file}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{nightly}, Sources: []string{"shop.yaml"}}},
+		{[]string{"schedule", "apply", "-f", file, "--prune", "--source", "shop"}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{named}, Sources: []string{"source/shop"}, Prune: true}},
 		{[]string{"schedule", "create", "a", "--schedule", "0 2 * * *", "--labels", "x=y", "--overlap", "bufferOne", "--paused", "--include-namespaces", "shop", "--ttl", "1h"}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{made}, Create: true}},
 		{[]string{"schedule", "pause", "nightly"}, contract.ChangeSchedulesInput{Pause: []string{"nightly"}}},
 		{[]string{"schedule", "unpause", "--all"}, contract.ChangeSchedulesInput{Unpause: []string{"broken", "nightly"}}},
@@ -114,6 +117,72 @@ func TestScheduleChanges(t *testing.T) {
 				t.Errorf("exit %d, asked for %+v, want %+v\n%s", r.code, m.started, tc.want, r.errors)
 			}
 		})
+	}
+}
+
+// TestSchedulesOfTheConfiguration: whoever means all schedules acts on those that can be changed, and
+// is told which stand in the worker's configuration.
+func TestSchedulesOfTheConfiguration(t *testing.T) {
+	own, listed, off, stopped := scheduleStatus(), scheduleStatus(), scheduleStatus(), scheduleStatus()
+	listed.Source, listed.Schedule.Name = "config", "listed"
+	off.Source, off.Schedule.Name, off.Schedule.Spec.Paused = "config", "off", true
+	stopped.Source, stopped.Schedule.Name, stopped.Schedule.Spec.Paused, stopped.PausedByHand = "config", "stopped", true, true
+	for line, tc := range map[string]struct {
+		code int
+		want contract.ChangeSchedulesInput
+		left string
+	}{
+		"schedule delete --all --confirm":          {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Delete: []string{"nightly"}}, "left as they are, for they stand in the worker's configuration: listed, off, stopped"},
+		"schedule delete -l team=shop --confirm":   {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Delete: []string{"nightly"}}, "listed, off, stopped"},
+		"schedule pause --all":                     {console.CodeDone, contract.ChangeSchedulesInput{Pause: []string{"listed", "nightly", "off", "stopped"}}, ""},
+		"schedule unpause --all":                   {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Unpause: []string{"listed", "nightly", "stopped"}}, "paused in the worker's configuration: off"},
+		"schedule delete listed nightly --confirm": {console.CodeDone, contract.ChangeSchedulesInput{Delete: []string{"listed", "nightly"}}, ""}, // the worker refuses
+	} {
+		t.Run(line, func(t *testing.T) {
+			m := &memory{}
+			withSchedules(m)
+			m.reads[contract.ReadSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{listed, own, off, stopped}}
+			r := lifeboat(t, m, "", strings.Fields(line)...)
+			r.want(t, tc.code, tc.left)
+			if len(m.started) != 1 || printed(t, m.started[0]) != printed(t, tc.want) {
+				t.Errorf("asked for %+v, want %+v\n%s", m.started, tc.want, r.errors)
+			}
+		})
+	}
+	m := &memory{}
+	withSchedules(m)
+	m.reads[contract.ReadSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{listed}}
+	lifeboat(t, m, "", "schedule", "delete", "--all", "--confirm").want(t, console.CodePartiallyFailed, "listed")
+	if len(m.started) > 0 {
+		t.Errorf("%+v", m.started)
+	}
+}
+
+// TestPruneNeedsSource: directories of two repositories may have one name, so that nothing is pruned by it.
+func TestPruneNeedsSource(t *testing.T) {
+	for _, repository := range []string{"a", "b"} {
+		dir := filepath.Join(t.TempDir(), repository, "schedules")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: nightly}\nspec: {schedule: '@daily', template: {}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(dir)
+		m := &memory{}
+		withSchedules(m)
+		lifeboat(t, m, "", "schedule", "apply", "-f", ".", "--prune").want(t, 1, "--prune: name with --source what is applied")
+		if len(m.started) > 0 {
+			t.Errorf("%+v", m.started)
+		}
+		lifeboat(t, m, "", "schedule", "apply", "-f", ".", "--source", repository, "--prune").want(t, 0)
+		if got := m.started[0].(contract.ChangeSchedulesInput); got.Sources[0] != "source/"+repository || got.Apply[0].From != "source/"+repository {
+			t.Errorf("%+v", got)
+		}
+		lifeboat(t, m, "", "schedule", "apply", "-f", ".").want(t, 0, "prune deletes it where applies name a --source")
+		if got := m.started[1].(contract.ChangeSchedulesInput); got.Sources[0] != "schedules" {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 
@@ -210,7 +279,7 @@ func TestScheduleDirectory(t *testing.T) {
 	lifeboat(t, m, "", "schedule", "apply", "-f", filepath.Join(dir, "values.yaml")).want(t, 1, "values.yaml: not a Velero document")
 	write("broken.yaml", "kind: Schedule\nspec: {schedule: '@daily'\n")
 	write("forgotten.yaml", "apiVersion: velero.io/v1\nspec: {schedule: '@daily'}\n")
-	lifeboat(t, m, "", "schedule", "apply", "-f", dir, "--prune").want(t, 1, "broken.yaml: parse YAML", "forgotten.yaml: kind: (not given)")
+	lifeboat(t, m, "", "schedule", "apply", "-f", dir, "--source", "shop", "--prune").want(t, 1, "broken.yaml: parse YAML", "forgotten.yaml: kind: (not given)")
 	if len(m.started) != 1 {
 		t.Errorf("%+v", m.started)
 	}

@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *ready {
 		return askReady(ctx, cfg.Health.Listen)
 	}
-	schedules := newSchedules(cfg, nil, nil)
+	schedules := newSchedules(cfg, nil, nil, nil)
 	if err := errors.Join(schedules.backups.CheckConfigured(), schedules.drills.CheckConfigured()); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
@@ -132,7 +132,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	schedules := newSchedules(cfg, locations, tc)
+	schedules := newSchedules(cfg, locations, tc, log)
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg.Namespace, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
 	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
@@ -156,15 +156,15 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		w.Stop()
 		return err
 	}
-	scheduleGarbage(ctx, cfg, tc, log)
-	scheduleRehearsals(ctx, cfg, tc, log)
-	scheduleVerification(ctx, cfg, tc, log)
+	owned := ownSchedules(cfg, tc)
+	owned.keep(ctx, log)
 	log.Info("worker ready", "version", version, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
+	go owned.watch(watched, log)
 	go keepDeployment(watched, tc, build, log)
 	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
 	stopWatch()
@@ -266,55 +266,6 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, own pod, locat
 	return reader
 }
 
-// scheduleGarbage has expired backups deleted by themselves, or no longer. A worker that may not
-// write schedules does all else.
-func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
-	if cfg.Retention.Manual {
-		if err := tc.RemoveGarbageSchedule(ctx); err != nil {
-			warnOfLeftSchedule(log, err, "expired backups may still be deleted by themselves")
-		}
-		return
-	}
-	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
-		warnOfSchedule(log, err, "expired backups are not deleted by themselves", "lifeboat gc run")
-	}
-}
-
-// scheduleRehearsals has new backups rehearsed by themselves, or no longer. Where the
-// configuration says never, a schedule of backups may say otherwise. A worker that may not write
-// schedules does all else.
-func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
-	var err error
-	if !cfg.Rehearsal.Configured() {
-		err = tc.RemoveRehearsalSchedule(ctx)
-	} else {
-		err = tc.EnsureRehearsalSchedule(ctx, cfg.Rehearsal.After)
-	}
-	if err != nil {
-		warnOfSchedule(log, err, "the schedule of rehearsals is not as the configuration says", "lifeboat backup rehearse")
-	}
-}
-
-// scheduleVerification has stored backups read back by themselves, or no longer. A worker that
-// may not write schedules does all else.
-func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
-	if cfg.Verification.Manual {
-		if err := tc.RemoveVerificationSchedule(ctx); err != nil {
-			warnOfLeftSchedule(log, err, "stored backups may still be verified by themselves")
-		}
-		return
-	}
-	if err := tc.EnsureVerificationSchedule(ctx); err != nil {
-		warnOfSchedule(log, err, "stored backups are not verified by themselves", "lifeboat backup verify --all")
-	}
-}
-
-// warnOfSchedule says what does not happen by itself, and the command that does it.
-func warnOfSchedule(log *slog.Logger, err error, what, command string) {
-	log.Warn(what, "cause", err,
-		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run '"+command+"'")
-}
-
 // newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
 // needs no restart.
 func newDrills(cfg *config.Config, kc *kube.Client, own pod, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
@@ -335,10 +286,4 @@ func drillKey(cfg *config.Config, kc *kube.Client, own pod) func(context.Context
 	return func(ctx context.Context) (ed25519.PrivateKey, error) {
 		return where.Load(ctx, secretsOf(own.namespace, kc))
 	}
-}
-
-// warnOfLeftSchedule says what still happens by itself, though it should not.
-func warnOfLeftSchedule(log *slog.Logger, err error, what string) {
-	log.Warn(what, "cause", err,
-		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or delete the schedule there")
 }

@@ -42,10 +42,10 @@ func keepSchedules(ctx context.Context, all keptSchedules, log *slog.Logger) {
 // keptSchedules are those of backups and those of drills.
 type keptSchedules struct{ backups, drills *schedule.Service }
 
-func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client) keptSchedules {
+func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client, log *slog.Logger) keptSchedules {
 	return keptSchedules{
-		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}},
-		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}},
+		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}, Log: log},
+		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}, Log: log},
 	}
 }
 
@@ -91,4 +91,8 @@ func (s scheduler) Delete(ctx context.Context, name string) error {
 
 func (s scheduler) Running(ctx context.Context, run contract.Run) (bool, error) {
 	return s.IsRunning(ctx, run)
+}
+
+func (s scheduler) Ended(ctx context.Context, run contract.Run) (time.Time, error) {
+	return s.EndOf(ctx, run)
 }

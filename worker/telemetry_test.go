@@ -58,11 +58,12 @@ func TestDocumentedMetrics(t *testing.T) {
 // noTemporal takes schedules and runs none.
 type noTemporal struct{}
 
-func (noTemporal) Ensure(context.Context, schedule.Desired) error      { return nil }
-func (noTemporal) Names(context.Context) ([]string, error)             { return nil, nil }
-func (noTemporal) Delete(context.Context, string) error                { return nil }
-func (noTemporal) Running(context.Context, contract.Run) (bool, error) { return false, nil }
-func (noTemporal) Closed(context.Context, contract.Run) (bool, error)  { return true, nil }
+func (noTemporal) Ensure(context.Context, schedule.Desired) error         { return nil }
+func (noTemporal) Names(context.Context) ([]string, error)                { return nil, nil }
+func (noTemporal) Delete(context.Context, string) error                   { return nil }
+func (noTemporal) Running(context.Context, contract.Run) (bool, error)    { return false, nil }
+func (noTemporal) Ended(context.Context, contract.Run) (time.Time, error) { return time.Time{}, nil }
+func (noTemporal) Closed(context.Context, contract.Run) (bool, error)     { return true, nil }
 
 // registeredMetrics are the names of our metrics in the registry of a worker that has done
 // and seen something of everything. Before it has seen it, there is no answer.

@@ -96,7 +96,7 @@ func (s *scheduledRun) beginSlot(ctx workflow.Context) (err error) {
 func (s *scheduledRun) takeTurn(ctx workflow.Context) error {
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		turn, err := runActivity(withDurableOptions(ctx, "turn"), contract.TakeTurn,
-			contract.TakeTurnInput{Schedule: s.in.Schedule, Due: s.slot.Due, Run: s.run})
+			contract.TakeTurnInput{Schedule: s.in.Schedule, Due: s.slot.Due, Run: s.run, Location: s.begun.Backup.Spec.StorageLocation})
 		if err != nil || turn.Taken {
 			return err
 		}

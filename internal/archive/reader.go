@@ -27,6 +27,7 @@ type Archive struct {
 	manifest Manifest
 	members  []Member
 	files    []extent // by member
+	leftOut  map[int]bool
 	inflate  *sync.Pool
 }
 
@@ -124,8 +125,15 @@ func (a *Archive) Manifest() Manifest { return a.manifest }
 // an assembled archive. The slice is shared: do not change it.
 func (a *Archive) Members() []Member { return a.members }
 
-// Entries reads and verifies the index block of member m.
+// Entries reads and verifies the index block of member m. One that is left out has none.
 func (a *Archive) Entries(ctx context.Context, m int) ([]Entry, error) {
+	if a.leftOut[m] {
+		return nil, nil
+	}
+	return a.readEntries(ctx, m)
+}
+
+func (a *Archive) readEntries(ctx context.Context, m int) ([]Entry, error) {
 	if err := a.inRange(m, m+1); err != nil {
 		return nil, err
 	}

@@ -75,14 +75,18 @@ func (a *Archive) walkMembers(ctx context.Context, from, to int, fn func(m int, 
 	})
 }
 
-// eachGroup cuts a run of members where the file changes or walkBytes is reached.
+// eachGroup cuts a run of members where the file changes, walkBytes is reached, or one is left out.
 func (a *Archive) eachGroup(from, to int, fn func(from, to int) error) error {
 	if err := a.inRange(from, to); err != nil {
 		return fmt.Errorf("walk: %w", err)
 	}
 	for from < to {
+		if a.leftOut[from] {
+			from++
+			continue
+		}
 		end, size := from+1, a.members[from].Size
-		for end < to && a.files[end] == a.files[from] && size+a.members[end].Size <= walkBytes {
+		for end < to && !a.leftOut[end] && a.files[end] == a.files[from] && size+a.members[end].Size <= walkBytes {
 			size += a.members[end].Size
 			end++
 		}

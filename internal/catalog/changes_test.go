@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -116,6 +117,7 @@ func TestObjectHistory(t *testing.T) {
 	for object, want := range map[string]string{
 		"secrets/shop/db":           "day-1=1 day-2=1 day-3=2 day-4=2 day-5=1 day-6=1",
 		"Secret/shop/db":            "day-1=1 day-2=1 day-3=2 day-4=2 day-5=1 day-6=1",
+		"deploy/shop/web":           "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"deployments/shop/web":      "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"deployments.apps/shop/web": "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"clusterroles/admin":        "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
@@ -146,6 +148,35 @@ func TestObjectHistory(t *testing.T) {
 		if _, err := c.objectHistory(t.Context(), contract.ReadInput{Object: bad}); failure.TypeOf(err) != contract.ErrTypeInvalid {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// TestHistoryOfCorruptBackups: the history says which backups a verification has found corrupt,
+// and one that is damaged, in whatever place, keeps nobody from seeing the others.
+func TestHistoryOfCorruptBackups(t *testing.T) {
+	st := memstore.New()
+	for day := 1; day <= 4; day++ {
+		commit(t, st, fmt.Sprint("day-", day), "", day)
+	}
+	bad := beside.Verification{Name: "day-2", UID: "uid-day-2", At: time.Now().Add(-time.Hour)}
+	bad.AddDamage("x", "digest differs")
+	if err := bad.Write(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	key := layout.Backup{Name: "day-3"}.Index()
+	index, _ := st.Object(key)
+	index[0] ^= 1 // in an index block
+	st.Set(key, index)
+	res, err := changesReader(repositorytest.Stores{"default": st}).objectHistory(t.Context(), contract.ReadInput{Object: "secrets/shop/db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, b := range res.History.Backups {
+		got = append(got, fmt.Sprint(b.Backup, " ", b.Corrupt))
+	}
+	if want := "day-1 false, day-2 true, day-4 false"; strings.Join(got, ", ") != want || res.History.Unindexed != 1 {
+		t.Errorf("%q; %+v", got, res.History)
 	}
 }
 

@@ -103,7 +103,7 @@ func (c *Reader) lookUp(ctx context.Context, backups []storedBackup, key archive
 	return out, group.Wait()
 }
 
-// lookUpIn fills in what the backup says.
+// lookUpIn fills in what the backup says. One whose index is damaged says nothing.
 func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) error {
 	a, err := archive.Open(ctx, repository.NewSource(b.store), layout.Backup{Name: b.Name})
 	if repository.IsUnreadable(err) {
@@ -120,10 +120,13 @@ func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) err
 		return nil
 	}
 	_, e, err := a.Lookup(ctx, key)
-	if errors.Is(err, archive.ErrNotFound) {
+	switch {
+	case errors.Is(err, archive.ErrNotFound):
 		return nil
-	}
-	if err != nil {
+	case archive.IsDamaged(err):
+		b.cluster = ""
+		return nil
+	case err != nil:
 		return err
 	}
 	// Cloned, since the strings of an entry keep the text of its whole index block in memory.
@@ -144,7 +147,7 @@ func fillHistory(h *contract.ObjectHistory, found []lookedUp) {
 			h.Foreign++
 			continue
 		}
-		row := contract.ObjectState{Backup: b.Name, Location: b.location, Started: b.Started}
+		row := contract.ObjectState{Backup: b.Name, Location: b.location, Started: b.Started, Corrupt: b.Corrupt}
 		if b.entry != nil {
 			h.Resource = b.entry.Resource
 			row.Version = versions.NumberOf(*b.entry)

@@ -23,11 +23,15 @@ func ParseObject(text string) (archive.Key, error) {
 }
 
 // ResolveResource finds the resource ("plural.group") that a word means among those that there
-// are: itself, the one with that plural, or that singular. It is "" if none or several do.
+// are: itself, the one with that plural, that singular, or that short name of Kubernetes' own. It
+// is "" if none or several do.
 func ResolveResource(all []string, word string) string {
 	word = strings.ToLower(word)
 	if slices.Contains(all, word) {
 		return word
+	}
+	if plural := pluralOfShort(word); plural != "" {
+		word = plural
 	}
 	found := ""
 	for _, r := range all {
@@ -41,6 +45,19 @@ func ResolveResource(all []string, word string) string {
 		found = r
 	}
 	return found
+}
+
+// pluralOfShort knows the short names of Kubernetes' own types, which no backup has: those that
+// discovery gives, and the snapshots' of external-snapshotter.
+func pluralOfShort(word string) string {
+	return map[string]string{
+		"cj": "cronjobs", "cm": "configmaps", "crd": "customresourcedefinitions", "crds": "customresourcedefinitions", "csr": "certificatesigningrequests",
+		"deploy": "deployments", "ds": "daemonsets", "ep": "endpoints", "ev": "events", "hpa": "horizontalpodautoscalers", "ing": "ingresses",
+		"limits": "limitranges", "netpol": "networkpolicies", "no": "nodes", "ns": "namespaces", "pc": "priorityclasses", "pdb": "poddisruptionbudgets",
+		"po": "pods", "pv": "persistentvolumes", "pvc": "persistentvolumeclaims", "quota": "resourcequotas", "rc": "replicationcontrollers",
+		"rs": "replicasets", "sa": "serviceaccounts", "sc": "storageclasses", "sts": "statefulsets", "svc": "services",
+		"vs": "volumesnapshots", "vsc": "volumesnapshotcontents", "vsclass": "volumesnapshotclasses",
+	}[word]
 }
 
 // isPluralOf knows the plurals of Kubernetes' kinds.

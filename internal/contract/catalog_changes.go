@@ -72,4 +72,7 @@ type ObjectState struct {
 	// Version numbers the states of the object in the order in which they first appear: the
 	// same number is the same state. 0 says that the backup does not have the object.
 	Version int `json:"version"`
+	// Corrupt says that a verification has found damage in the backup, which is refused by a
+	// restore that does not allow it.
+	Corrupt bool `json:"corrupt,omitempty"`
 }

@@ -40,7 +40,8 @@ type Schedule struct {
 	// Drill is what is drilled by a schedule of drills; Spec says only when, and its template is
 	// empty.
 	Drill *definition.Spec `json:"drill,omitempty"`
-	// From is what it was applied from, "" for one that was made by itself: a later apply
+	// From is what it was applied from: "source/" and the name that somebody has given it, or the
+	// base name of a file or directory; "" for one that was made by itself: a later apply
 	// from there misses it if it is not among its documents.
 	From string `json:"from,omitempty"`
 }
@@ -189,6 +190,8 @@ type TakeTurnInput struct {
 	Schedule string    `json:"schedule"`
 	Due      time.Time `json:"due"`
 	Run      Run       `json:"run"`
+	// Location is where the backup is to be stored, "" in the default one.
+	Location string `json:"storageLocation,omitempty"`
 }
 
 // Turn is the answer.
@@ -224,13 +227,15 @@ type ScheduleStatus struct {
 	Changed time.Time `json:"changed"`
 	// PausedSince is set while it is paused.
 	PausedSince *time.Time `json:"pausedSince,omitempty"`
-	Zone        string     `json:"timeZone,omitempty"`
-	Overlap     string     `json:"overlap"`
-	CatchUp     string     `json:"catchUpWindow"` // that is in force
-	Jitter      string     `json:"jitter,omitempty"`
-	Rehearse    string     `json:"rehearse,omitempty"` // always, daily, weekly or never
-	TTL         string     `json:"ttl,omitempty"`      // of the backups
-	Next        *time.Time `json:"next,omitempty"`
+	// PausedByHand is set where that holds whatever its document says.
+	PausedByHand bool       `json:"pausedByHand,omitempty"`
+	Zone         string     `json:"timeZone,omitempty"`
+	Overlap      string     `json:"overlap"`
+	CatchUp      string     `json:"catchUpWindow"` // that is in force
+	Jitter       string     `json:"jitter,omitempty"`
+	Rehearse     string     `json:"rehearse,omitempty"` // always, daily, weekly or never
+	TTL          string     `json:"ttl,omitempty"`      // of the backups
+	Next         *time.Time `json:"next,omitempty"`
 	// LastResult is what became of the last due time whose run does not go on.
 	LastResult *ScheduleSlot `json:"lastResult,omitempty"`
 	// LastSuccess is the last run whose backup is Completed, or whose drill has passed.

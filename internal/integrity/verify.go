@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -120,9 +119,13 @@ func (v *reading) noteDamage(file string, err error) error {
 	return nil
 }
 
-// readDocument reads the Backup document. No manifest covers it: it is compared with what the
-// verification before has seen, and with what else says the same.
+// readDocument reads the Backup document. No manifest covers it: it is compared with what
+// verifications before have found good, and with what else says the same. Nobody writes a
+// document again after its commit: what expires later, or is held, lies beside it.
 func (v *reading) readDocument(ctx context.Context) error {
+	if v.last != nil {
+		v.found.Good = v.last.GoodDocument(v.layout.Metadata())
+	}
 	key := v.layout.Metadata()
 	data, err := repository.GetBytes(ctx, v.store, key)
 	if errors.Is(err, store.ErrNotFound) {
@@ -152,8 +155,8 @@ func (v *reading) checkDocument(key string) {
 	case name != v.layout.Name:
 		v.found.AddDamage(key, fmt.Sprintf("is of backup %q", name))
 	case v.doc.Annotations[repository.AnnotationUID] == "": // Velero's own server may write it again
-	case v.last != nil && v.last.Document != "" && v.last.Document != v.found.Document:
-		v.found.AddDamage(key, fmt.Sprintf("is not what it was at the verification of %s: its digest was %s and is %s", v.last.At.Format(time.RFC3339), v.last.Document, v.found.Document))
+	case v.found.Good != "" && v.found.Good != v.found.Document:
+		v.found.AddDamage(key, fmt.Sprintf("is not what it was when a verification found it good: its digest was %s and is %s", v.found.Good, v.found.Document))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -190,18 +191,54 @@ func TestReplacement(t *testing.T) {
 }
 
 // A document that was changed after a verification is found by the next, though nothing else
-// says what it was.
+// says what it was, and by each after that, until the right one is put back.
 func TestChangedDocument(t *testing.T) {
-	w := newWorld(t)
-	if res := w.verify(t, "b", "uid-b"); res.Outcome != contract.VerificationGood {
-		t.Fatalf("%+v", res)
-	}
 	key := layout.Backup{Name: "b"}.Metadata()
-	doc, _ := w.Object(key)
-	w.Set(key, []byte(strings.Replace(string(doc), `"Completed"`, `"PartiallyFailed"`, 1)))
-	if res := w.verify(t, "b", "uid-b"); len(res.Damage) != 1 || res.Damage[0].What != key || !strings.Contains(res.Damage[0].Found, "is not what it was at the verification of") {
-		t.Errorf("%+v", res)
+	for what, change := range map[string][2]string{
+		"phase": {`"Completed"`, `"PartiallyFailed"`},
+		"ttl":   {`"spec": {`, `"spec": {"ttl":"1h0m0s",`},
+		"name":  {`"name": "b"`, `"name": "c"`},
+		"uid":   {`"uid": "uid-b"`, `"uid": "uid-c"`},
+		"JSON":  {`{`, `[`},
+		"ours":  {`"lifeboat-backup.github.io/uid"`, `"x"`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			w.wantOutcome(t, contract.VerificationGood)
+			doc, _ := w.Object(key)
+			w.Set(key, []byte(strings.Replace(string(doc), change[0], change[1], 1)))
+			for range 3 {
+				if res := w.wantOutcome(t, contract.VerificationCorrupt); res.Damage[0].What != key {
+					t.Errorf("%+v", res)
+				}
+			}
+			w.Set(key, doc)
+			w.wantOutcome(t, contract.VerificationGood)
+			w.Set(key, append(doc, ' '))
+			w.wantOutcome(t, contract.VerificationCorrupt)
+		})
 	}
+}
+
+// A document that was damaged when it was read for the first time is nothing to go by.
+func TestDocumentDamagedAtFirst(t *testing.T) {
+	w, key := newWorld(t), layout.Backup{Name: "b"}.Metadata()
+	doc, _ := w.Object(key)
+	w.Set(key, []byte(strings.Replace(string(doc), `"name": "b"`, `"name": "c"`, 1)))
+	w.wantOutcome(t, contract.VerificationCorrupt)
+	w.Set(key, doc)
+	w.wantOutcome(t, contract.VerificationGood)
+}
+
+// Older versions wrote down the digest of a damaged document as if it were the good one's.
+func TestChangedDocumentOfOlderVersion(t *testing.T) {
+	w, key := newWorld(t), layout.Backup{Name: "b"}.Metadata()
+	old := beside.Verification{Name: "b", UID: "uid-b", At: time.Now().Add(-time.Hour), Document: archive.Digest([]byte("damaged"))}
+	old.AddDamage(key, "is not what it was")
+	if err := old.Write(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	w.wantOutcome(t, contract.VerificationGood)
 }
 
 // A snapshot of which nobody can tell is told, and is no finding.

@@ -92,6 +92,16 @@ func (w *world) verify(t *testing.T, name, uid string) contract.VerifiedBackup {
 	return res
 }
 
+// wantOutcome verifies the backup "b".
+func (w *world) wantOutcome(t *testing.T, want string) contract.VerifiedBackup {
+	t.Helper()
+	res := w.verify(t, "b", "uid-b")
+	if res.Outcome != want {
+		t.Fatalf("%+v, want %s", res, want)
+	}
+	return res
+}
+
 // storeBackup stores a backup as a run does, of objects in several members and of two volumes.
 func (w *world) storeBackup(t *testing.T, name, uid, cluster string, made time.Time) {
 	t.Helper()

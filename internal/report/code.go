@@ -186,6 +186,8 @@ const (
 	ResultsNotStored Code = "RESULTS_NOT_STORED"
 	// BackupCorrupt: a verification has found damage in the backup that is restored.
 	BackupCorrupt Code = "BACKUP_CORRUPT"
+	// ObjectDamaged: stored bytes of an object that was to be restored are not what was written.
+	ObjectDamaged Code = "OBJECT_DAMAGED"
 	// BackupIncomplete: the backup that is restored is not Completed.
 	BackupIncomplete Code = "BACKUP_INCOMPLETE"
 	// UnusualChange: much, or something dangerous, changed since the backup before.

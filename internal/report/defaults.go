@@ -128,6 +128,7 @@ func runDefaults(c Code) (defaults, bool) {
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
 		{ResultsNotStored, Warning, "keep what 'lifeboat restore describe' shows, or name a place with --results-location or resultsLocation in the worker's configuration"},
 		{BackupCorrupt, Warning, "see what was found with 'lifeboat backup describe', and check what was restored against it"},
+		{ObjectDamaged, Error, "restore it from another backup, which 'lifeboat object history' names; where the bucket keeps versions, put the right one of the file back"},
 		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
 		{UnusualChange, Warning, "compare the two backups with 'lifeboat backup diff', and release the held one with 'lifeboat backup release' if the change was meant"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},

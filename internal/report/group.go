@@ -55,7 +55,7 @@ func groupReason(same []Reason) Reason {
 func groupKey(r Reason) string {
 	switch r.Code {
 	case ListFailed, ReadFailed, TypeGone, Forbidden, WebhookDenied, QuotaExceeded, TypeNotServed, NamespaceNotReady,
-		NamespaceTerminating, ApplyFailed, UpdateFailed, StatusFailed, OwnerRefused:
+		NamespaceTerminating, ApplyFailed, UpdateFailed, StatusFailed, OwnerRefused, ObjectDamaged:
 	default:
 		return ""
 	}

@@ -37,6 +37,10 @@ type ScheduleDefinition struct {
 	Changed     time.Time `json:"changed"`
 	// ChangedBy is the run that changed it last.
 	ChangedBy string `json:"changedBy,omitempty"`
+	// Replaced is the schedule that was made by hand and whose place the configuration has taken.
+	Replaced *contract.Schedule `json:"replaced,omitempty"`
+	// Returned is set where it has its place again, paused, until somebody says more.
+	Returned bool `json:"returned,omitempty"`
 	// Damaged is set where the document could not be read.
 	Damaged bool `json:"-"`
 }
@@ -214,6 +218,8 @@ type TurnOf struct {
 	Due      time.Time    `json:"due"`
 	Run      contract.Run `json:"run"`
 	Taken    bool         `json:"taken,omitempty"`
+	// Location is where the backup is to be stored, "" for a run of an earlier version.
+	Location string `json:"location,omitempty"`
 }
 
 // ChangeTurns changes who takes a backup, as ChangeScheduleRuns does.

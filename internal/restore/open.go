@@ -74,10 +74,31 @@ func (r *Service) stageOpened(ctx context.Context, p *heartbeat.Recorder, doc *o
 	if err != nil {
 		return fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
+	if err := doc.findDamaged(ctx, p, arc); err != nil {
+		return fmt.Errorf("read backup %s: %w", doc.Archive.Backup, err)
+	}
 	if err := repository.CreateStaged(ctx, stage, repository.OpenedBackupFile, doc); err != nil {
 		return err
 	}
+	arc.LeaveOut(doc.Damaged)
 	r.opened.Keep(doc.UID, arc)
+	return nil
+}
+
+// findDamaged reads the whole archive where it may be corrupt, and notes what to leave out.
+func (d *openDoc) findDamaged(ctx context.Context, p *heartbeat.Recorder, arc *archive.Archive) error {
+	if !d.Restore.AllowCorrupt || d.Archive.Foreign {
+		return nil
+	}
+	damaged, err := arc.FindDamaged(ctx, func(n int64) { p.Count(0, n) })
+	if err != nil {
+		return err
+	}
+	d.Damaged = slices.Sorted(maps.Keys(damaged))
+	if len(d.Damaged) > 0 {
+		d.Reasons = append(d.Reasons, report.New(report.BackupCorrupt, fmt.Sprintf(
+			"%d of %d parts of backup %s are damaged, and their objects left out: %v", len(d.Damaged), len(arc.Members()), d.Archive.Backup, damaged[d.Damaged[0]])))
+	}
 	return nil
 }
 
@@ -256,6 +277,10 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 		return stage.Store.Put(ctx, key, c.Staged, store.PutOptions{})
 	})
 	stats, err := archive.Recut(ctx, body, w, archive.DefaultHostileLimits())
+	if d.Restore.AllowCorrupt && errors.Is(err, archive.ErrCorrupt) {
+		d.Reasons = append(d.Reasons, report.New(report.ObjectDamaged, fmt.Sprintf("%d objects could be read; what follows them is lost: %v", stats.Objects, err)))
+		err = w.Flush()
+	}
 	if err := errors.Join(err, body.Close()); err != nil {
 		return err
 	}

@@ -47,8 +47,11 @@ type openDoc struct {
 	// Archive's Ref, which is another one where Source is read-only.
 	Source string `json:"source"`
 	// SourcePlace is the digest of where Source is.
-	SourcePlace string          `json:"sourcePlace,omitempty"`
-	Reasons     []report.Reason `json:"reasons,omitempty"`
+	SourcePlace string `json:"sourcePlace,omitempty"`
+	// Damaged are the members of the archive that are left out of a restore that may be of a
+	// corrupt backup. They are kept here so that every activity leaves out the same ones.
+	Damaged []int           `json:"damaged,omitempty"`
+	Reasons []report.Reason `json:"reasons,omitempty"`
 	// Changes are kept here so that every activity makes the same ones, whatever has become
 	// of their ConfigMaps meanwhile.
 	Changes Changes `json:"changes,omitzero"`
@@ -146,7 +149,11 @@ func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run
 		return nil, err
 	}
 	s.Arc, err = r.opened.Get(ref.UID, func() (*archive.Archive, error) {
-		return openArchive(ctx, src, s.Stage, s.Archive)
+		arc, err := openArchive(ctx, src, s.Stage, s.Archive)
+		if err == nil {
+			arc.LeaveOut(s.Damaged)
+		}
+		return arc, err
 	})
 	return s, err
 }

@@ -42,7 +42,7 @@ func (s *Service) Account(ctx context.Context) error {
 func (s *Service) accountOne(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, r *rules) error {
 	err := repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		before := runs.Accounted
-		ended, err := s.endLostRuns(ctx, d, runs)
+		ended, err := s.endLostRuns(ctx, d, runs, contract.Run{})
 		filled := fillSlots(runs, d, r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
 		return ended || filled, errors.Join(err, s.findUnrecorded(ctx, d, runs, before))
 	})
@@ -61,6 +61,9 @@ func (s *Service) accountUntil(ctx context.Context, st store.Store, d *repositor
 	r, err := s.check(&d.Schedule)
 	return repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		if err == nil {
+			if _, err := s.endLostRuns(ctx, d, runs, contract.Run{}); err != nil {
+				return false, err
+			}
 			fillSlots(runs, d, &r, until)
 		}
 		runs.Accounted = until.Add(-1) // what is due at that very time is the new definition's
@@ -95,22 +98,47 @@ func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, 
 	}
 	for i := len(runs.Slots) - 1; i >= 0; i-- {
 		s := &runs.Slots[i]
-		if s.Started.IsZero() || s.Started.After(at) || !s.Ended.IsZero() && s.Ended.Before(at) {
+		if s.Started.IsZero() || s.Started.After(at) || !goesOnAt(s, at) {
 			continue
 		}
 		slot.Outcome, slot.Reason = contract.SlotSkipped, "overlap: the run of "+s.Due.UTC().Format(time.RFC3339)+" went on"
 		return slot
 	}
-	slot.Reason = fmt.Sprintf("outage: Temporal or all workers were away for longer than the catch-up window of %s, or a later run took its place", r.window(runs.Longest))
+	window := r.window(runs.Longest)
+	if later := runInPlaceOf(runs, at, window+r.jitter); later != nil {
+		slot.Reason = "later run: nobody was there to start it, and after the outage the run of " + later.Due.UTC().Format(time.RFC3339) + " took its place"
+		return slot
+	}
+	slot.Reason = fmt.Sprintf("outage: Temporal or all workers were away for longer than the catch-up window of %s", window)
 	return slot
 }
 
+// goesOnAt tells that a run has not ended before a time. Of one that was lost with Temporal nobody
+// knows when it ended.
+func goesOnAt(s *contract.ScheduleSlot, at time.Time) bool {
+	if s.Ended.IsZero() {
+		return s.Outcome == contract.SlotRunning
+	}
+	return !s.Ended.Before(at)
+}
+
+// runInPlaceOf is the run of a later due time that began while one could still have begun for at.
+func runInPlaceOf(runs *repository.ScheduleRuns, at time.Time, window time.Duration) *contract.ScheduleSlot {
+	for i := range runs.Slots {
+		s := &runs.Slots[i]
+		if s.Due.After(at) && !s.Triggered && !s.Started.IsZero() && s.Started.Sub(at) <= window {
+			return s
+		}
+	}
+	return nil
+}
+
 // endLostRuns ends the slots whose runs are gone without a word: terminated, or lost with
-// Temporal.
-func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinition, runs *repository.ScheduleRuns) (changed bool, err error) {
+// Temporal. The run that asks is not gone.
+func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinition, runs *repository.ScheduleRuns, own contract.Run) (changed bool, err error) {
 	for i := len(runs.Slots) - 1; i >= 0; i-- {
 		slot := runs.Slots[i]
-		if slot.Outcome != contract.SlotRunning {
+		if slot.Outcome != contract.SlotRunning || slot.Run.Is(own) {
 			continue
 		}
 		running, err := s.Temporal.Running(ctx, slot.Run)
@@ -122,6 +150,9 @@ func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinit
 		}
 		done, err := s.of().stored(ctx, d, slot)
 		if err != nil {
+			return changed, err
+		}
+		if slot.Ended, err = s.Temporal.Ended(ctx, slot.Run); err != nil {
 			return changed, err
 		}
 		runs.Note(lostSlot(slot, done))

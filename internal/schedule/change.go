@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -67,7 +68,7 @@ func (c *change) checkAll() error {
 		}
 		seen[d.Name] = true
 		if stored := c.defined[d.Name]; stored != nil {
-			errs = append(errs, c.mayChange(stored))
+			errs = append(errs, c.mayApply(stored, d))
 			if c.in.Create && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
 				return failure.Exists("schedule %q already exists; change it with `lifeboat %s apply -f FILE`, or delete it first", d.Name, c.words().command)
 			}
@@ -81,12 +82,26 @@ func (c *change) checkAll() error {
 			return c.unknown(name)
 		}
 	}
-	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause, c.in.Delete) {
+	for _, name := range c.in.Delete {
 		if err := c.mayChange(c.defined[name]); err != nil {
 			return failure.Invalid("%w", err)
 		}
 	}
+	for _, name := range c.in.Unpause {
+		if d := c.defined[name]; c.pausedInConfiguration(d) && !d.PausedByHand {
+			return failure.Invalid("schedule %q %s", name, c.pausedThere())
+		}
+	}
 	return nil
+}
+
+// pausedInConfiguration tells that the configuration would set back the end of a pause.
+func (c *change) pausedInConfiguration(d *repository.ScheduleDefinition) bool {
+	return d.Source == repository.SourceConfig && d.Spec.Paused
+}
+
+func (c *change) pausedThere() string {
+	return "has paused: true in the worker's configuration, in " + c.words().configured + ": change it there"
 }
 
 // mayChange refuses what the configuration would set back.
@@ -97,6 +112,23 @@ func (c *change) mayChange(d *repository.ScheduleDefinition) error {
 	return nil
 }
 
+// mayApply refuses a document of a schedule that stands in the configuration, unless it says the same.
+func (c *change) mayApply(stored *repository.ScheduleDefinition, d *contract.Schedule) error {
+	err := c.mayChange(stored)
+	if err == nil {
+		return nil
+	}
+	if differs := differences(stored, d); len(differs) > 0 {
+		return fmt.Errorf("%w; %s", err, strings.Join(differs, ", "))
+	}
+	return nil
+}
+
+// unchangedConfigured reports a schedule of the configuration whose document says the same.
+func (c *change) unchangedConfigured(d *repository.ScheduleDefinition) {
+	c.changes = append(c.changes, contract.ScheduleChange{Name: d.Name, Outcome: contract.ScheduleUnchanged, Warnings: c.warnOfPause(d)})
+}
+
 func (c *change) apply(ctx context.Context) error {
 	backups, err := c.backupSchedules(ctx, c.st)
 	if err != nil {
@@ -104,6 +136,10 @@ func (c *change) apply(ctx context.Context) error {
 	}
 	for i, in := range c.in.Apply {
 		stored := c.defined[in.Name]
+		if stored != nil && stored.Source == repository.SourceConfig {
+			c.unchangedConfigured(stored)
+			continue
+		}
 		d, outcome, err := c.store(ctx, c.st, stored, in, repository.SourceCLI, c.in.Run)
 		if err != nil {
 			return err
@@ -150,8 +186,8 @@ func (s *Service) store(ctx context.Context, st store.Store, stored *repository.
 	d := &repository.ScheduleDefinition{Schedule: in, Cluster: s.Config.Cluster, UID: string(uuid.NewUUID()), Source: source, Created: now}
 	outcome := contract.ScheduleCreated
 	if stored != nil && !stored.Damaged {
-		if stored.PausedByHand {
-			in.Spec.Paused = stored.Spec.Paused // what somebody has said by hand holds
+		if stored.PausedByHand && source == repository.SourceCLI {
+			in.Spec.Paused = stored.Spec.Paused // a printed document tells the pause by hand as its own
 		}
 		copied := *stored
 		d, outcome = &copied, contract.ScheduleConfigured
@@ -167,6 +203,10 @@ func (s *Service) store(ctx context.Context, st store.Store, stored *repository.
 		if err := s.accountUntil(ctx, st, stored, now); err != nil {
 			return nil, "", err
 		}
+	}
+	if d.Returned = false; d.Source != source {
+		former := d.Schedule
+		d.Replaced = &former
 	}
 	d.Schedule, d.Source, d.Changed, d.ChangedBy = in, source, now, run
 	notePause(d, now)
@@ -243,8 +283,11 @@ func (c *change) pause(ctx context.Context) error {
 }
 
 // unpause starts nothing: due times that have passed are accounted for as paused.
+// What the configuration pauses stays so.
 func (c *change) unpause(ctx context.Context) error {
-	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) { d.PausedByHand, d.Spec.Paused = false, false })
+	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) {
+		d.PausedByHand, d.Spec.Paused, d.Returned = false, c.pausedInConfiguration(d), false
+	})
 }
 
 func (c *change) setPaused(ctx context.Context, names []string, outcome string, set func(*repository.ScheduleDefinition)) error {
@@ -265,7 +308,11 @@ func (c *change) setPaused(ctx context.Context, names []string, outcome string, 
 				return err
 			}
 		}
-		if err := c.report(ctx, d, outcome, nil); err != nil {
+		var warnings []string
+		if outcome == contract.ScheduleUnpaused && d.Paused() {
+			warnings = append(warnings, "the pause by hand has ended, and it stays paused: it "+c.pausedThere())
+		}
+		if err := c.report(ctx, d, outcome, warnings); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,9 @@
 package schedule_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -150,7 +152,7 @@ func TestConfigured(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, in := range []contract.ChangeSchedulesInput{
-		{Apply: []contract.Schedule{daily("a", cron("@hourly"))}}, {Delete: []string{"a"}}, {Pause: []string{"a"}}, {Unpause: []string{"a"}},
+		{Apply: []contract.Schedule{daily("a", cron("@hourly"))}}, {Delete: []string{"a"}},
 	} {
 		if _, err := w.Change(t.Context(), in); failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "stands in the worker's configuration") {
 			t.Errorf("%+v: %v", in, err)
@@ -220,5 +222,125 @@ func TestTwoClusters(t *testing.T) {
 	}
 	if _, err := other.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err != nil || w.status("a").Phase != contract.ScheduleEnabled {
 		t.Error(err)
+	}
+}
+
+// configure has the worker's configuration hold the named daily schedules.
+func (w *world) configure(all ...contract.Schedule) {
+	w.Config.Schedules = nil
+	for _, s := range all {
+		doc := velerov1.Schedule{Spec: s.Spec}
+		doc.Name, doc.Labels, doc.Annotations = s.Name, s.Labels, s.Annotations
+		w.Config.Schedules = append(w.Config.Schedules, doc)
+	}
+	w.ensure()
+}
+
+// TestPauseOfConfigured: a schedule of the configuration is paused and unpaused by hand as any
+// other, and a pause by hand goes with it into the configuration.
+func TestPauseOfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.configure(daily("a"), daily("b"))
+	if got := w.status("a"); got.Phase != contract.ScheduleOff || got.Source != "config" || !strings.Contains(strings.Join(got.Warnings, ""), "paused by hand") {
+		t.Errorf("%+v", got)
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}}), "a unpaused")
+	equal(t, w.change(contract.ChangeSchedulesInput{Pause: []string{"b"}}), "b paused")
+	w.ensure()
+	if a, b := w.temporal.schedules["a"], w.temporal.schedules["b"]; a.Paused || !b.Paused {
+		t.Errorf("a paused: %t, b paused: %t", a.Paused, b.Paused)
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"b"}}), "b unpaused")
+	w.ensure()
+	if w.temporal.schedules["b"].Paused || w.status("b").Phase != contract.ScheduleEnabled {
+		t.Errorf("%+v", w.status("b"))
+	}
+}
+
+// TestPausedInConfiguration: what the configuration pauses, only it unpauses.
+func TestPausedInConfiguration(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.configure(daily("a", func(s *contract.Schedule) { s.Spec.Paused = true }))
+	res, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	if err != nil || !strings.Contains(strings.Join(res.Changes[0].Warnings, ""), "paused: true") || !w.temporal.schedules["a"].Paused {
+		t.Errorf("%+v %v", res, err)
+	}
+	_, err = w.Change(t.Context(), contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "paused: true") {
+		t.Error(err)
+	}
+	w.configure(daily("a"))
+	if w.temporal.schedules["a"].Paused || w.status("a").Phase != contract.ScheduleEnabled {
+		t.Errorf("%+v", w.status("a"))
+	}
+}
+
+// TestApplyOfConfigured: what `get` prints of a schedule of the configuration is no change when it is
+// applied, be it paused by hand; what differs is named, and nothing is changed.
+func TestApplyOfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.configure(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin")))
+	w.apply(daily("b"))
+	for range 2 {
+		a, b := w.status("a").Schedule, w.status("b").Schedule
+		a.From, b.From = "all.yaml", "all.yaml"
+		equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{a, b}, Sources: []string{"all.yaml"}, Prune: true}), "a unchanged", "b unchanged")
+		w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	}
+	w.configure(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin"))) // it is still the configuration's
+	if w.status("a").Source != "config" {
+		t.Errorf("%+v", w.status("a"))
+	}
+	other := daily("a", cron("@hourly"))
+	_, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{other, daily("b", cron("@hourly"))}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `spec.schedule is "0 2 * * *" there and "@hourly" here`) ||
+		!strings.Contains(err.Error(), `metadata.annotations["lifeboat-backup.github.io/time-zone"] is "Europe/Berlin" there and not given here`) {
+		t.Error(err)
+	}
+	if w.status("b").Schedule.Spec.Schedule != "0 2 * * *" {
+		t.Error("b was changed")
+	}
+}
+
+// TestTakenOver: a schedule of the configuration takes the place of one that was made by hand, tells
+// so, and gives it back, paused, when it leaves the configuration. Nothing starts by itself then.
+func TestTakenOver(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	own := daily("a", cron("@hourly"), func(s *contract.Schedule) { s.From = "source/shop" })
+	w.apply(own, daily("b"))
+	for range 2 { // two workers of different configurations, while one is rolled out
+		w.configure(daily("a"), daily("c"))
+		w.ensure()
+		if got := w.status("a"); got.Source != "config" || got.Phase != contract.ScheduleEnabled || got.Schedule.Spec.Schedule != "0 2 * * *" ||
+			!strings.Contains(strings.Join(got.Warnings, ""), "took the place of one that was applied from source/shop") {
+			t.Errorf("%+v", got)
+		}
+		w.configure()
+		w.ensure()
+		got := w.status("a")
+		if got.Source != "cli" || got.Phase != contract.ScheduleOff || got.Schedule.Spec.Schedule != "@hourly" || got.Schedule.From != "source/shop" ||
+			!strings.Contains(strings.Join(got.Warnings, ""), "left the worker's configuration") || !w.temporal.schedules["a"].Paused {
+			t.Errorf("%+v", got)
+		}
+	}
+	if told := log.String(); strings.Count(told, "takes the place") != 2 || strings.Count(told, "has left the configuration") != 2 {
+		t.Error(told)
+	}
+	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "a", "b") // c was the configuration's only
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}}), "a unpaused")
+	if got := w.status("a"); got.Phase != contract.ScheduleEnabled || len(got.Warnings) > 0 || w.temporal.schedules["a"].Paused {
+		t.Errorf("%+v", got)
+	}
+	w.configure(daily("a"))
+	w.configure()
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{own}}), "a configured") // as it was, and not paused
+	if got := w.status("a"); got.Phase != contract.ScheduleEnabled || len(got.Warnings) > 0 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -256,7 +256,13 @@ func TestDrillScheduleConfigured(t *testing.T) {
 	if got := w.status("a"); got.Source != "config" || got.Schedule.Drill == nil || w.temporal.schedules["a"].Revision == "" {
 		t.Errorf("%+v", got)
 	}
-	if _, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Pause: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "drills.schedules") {
+	if _, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "drills.schedules") {
+		t.Error(err)
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{w.status("a").Schedule}}), "a unchanged")
+	other := monthly("a")
+	other.Spec.Schedule = "@hourly"
+	if _, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{other}}); err == nil || !strings.Contains(err.Error(), "spec.schedule.cron is ") {
 		t.Error(err)
 	}
 	delete(w.temporal.schedules, "a") // lost

@@ -49,15 +49,24 @@ func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined m
 	named := map[string]bool{}
 	for _, in := range s.of().configured() {
 		named[in.Name] = true
-		d, _, err := s.store(ctx, st, defined[in.Name], in, repository.SourceConfig, "")
+		stored := defined[in.Name]
+		d, _, err := s.store(ctx, st, stored, in, repository.SourceConfig, "")
 		if err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		if d.Replaced != nil && stored.Source != repository.SourceConfig {
+			s.warn("a schedule of the configuration takes the place of one of the name that was made by hand", in.Name,
+				"delete it with the CLI before, or give that of the configuration another name: the one made by hand comes back, paused, when this one leaves the configuration")
 		}
 		defined[in.Name] = d
 	}
 	for name, d := range defined {
 		if d.Source != repository.SourceConfig || named[name] {
+			continue
+		}
+		if d.Replaced != nil {
+			errs = append(errs, s.giveBack(ctx, st, d))
 			continue
 		}
 		if err := repository.DeleteSchedule(ctx, st, s.place(), name); err != nil {
@@ -67,6 +76,21 @@ func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined m
 		delete(defined, name)
 	}
 	return errors.Join(errs...)
+}
+
+// giveBack puts the schedule that was made by hand into its place again. It is paused: nobody has
+// looked at it since, and the configuration wants no such runs any more.
+func (s *Service) giveBack(ctx context.Context, st store.Store, d *repository.ScheduleDefinition) error {
+	now := s.now()
+	if err := s.accountUntil(ctx, st, d, now); err != nil {
+		return err
+	}
+	d.Schedule, d.Source, d.Changed, d.Replaced, d.Returned = *d.Replaced, repository.SourceCLI, now, nil, true
+	d.Spec.Paused = true
+	notePause(d, now)
+	s.warn("a schedule has left the configuration; the one of the name that was made by hand before is back, and paused", d.Name,
+		"unpause it with 'lifeboat "+s.words().command+" unpause', or delete it")
+	return d.Write(ctx, st)
 }
 
 // ensureOne gives Temporal the schedule of a definition. One that is not valid any more, since

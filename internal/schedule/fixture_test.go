@@ -21,7 +21,8 @@ import (
 type fakeTemporal struct {
 	schedules map[string]schedule.Desired
 	writes    int
-	running   map[string]bool // by run id
+	running   map[string]bool      // by run id
+	ended     map[string]time.Time // of those that Temporal remembers
 	down      error
 }
 
@@ -47,6 +48,10 @@ func (f *fakeTemporal) Delete(_ context.Context, name string) error {
 
 func (f *fakeTemporal) Running(_ context.Context, run contract.Run) (bool, error) {
 	return f.running[run.RunID], f.down
+}
+
+func (f *fakeTemporal) Ended(_ context.Context, run contract.Run) (time.Time, error) {
+	return f.ended[run.RunID], f.down
 }
 
 // world is a service over a bucket in memory, on a clock that stands still.

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -21,6 +22,8 @@ type Service struct {
 	Config    *config.Config
 	Locations *repository.Locations
 	Temporal  Temporal
+	// Log is told when the configuration takes the place of a schedule; nil means nobody is.
+	Log *slog.Logger
 	// Now is the clock; nil means the machine's.
 	Now func() time.Time
 }
@@ -31,6 +34,12 @@ func (s *Service) now() time.Time {
 		return s.Now().UTC().Truncate(time.Second)
 	}
 	return time.Now().UTC().Truncate(time.Second)
+}
+
+func (s *Service) warn(text, name, remedy string) {
+	if s.Log != nil {
+		s.Log.Warn(text, "schedule", name, "remedy", remedy)
+	}
 }
 
 // Temporal is what starts the runs.
@@ -44,6 +53,8 @@ type Temporal interface {
 	Delete(ctx context.Context, name string) error
 	// Running tells that a run goes on. One that Temporal does not know does not.
 	Running(ctx context.Context, run contract.Run) (bool, error)
+	// Ended is when a run has ended, zero where Temporal does not know it or it goes on.
+	Ended(ctx context.Context, run contract.Run) (time.Time, error)
 }
 
 // Desired is a schedule as Temporal should have it.

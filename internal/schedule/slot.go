@@ -37,6 +37,10 @@ func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contra
 			return false, err
 		}
 		if !out.Slot.Triggered {
+			runs.Note(out.Slot) // those before it may say that it took their place
+			if _, err := s.endLostRuns(ctx, d, runs, in.Run); err != nil {
+				return false, err
+			}
 			fillSlots(runs, d, &r, out.Slot.Due)
 		}
 		if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run.Is(in.Run) {

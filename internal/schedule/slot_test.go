@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,65 @@ func TestAccount(t *testing.T) {
 	if got := w.status("a"); !strings.Contains(got.Slots[1].Reason, "terminated") || got.Counts["missed"] != 2 || got.Counts["failed"] != 1 || got.Counts["skipped"] != 1 || got.Counts["running"] != 0 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// reasons are why the due times had their outcomes, oldest first.
+func (w *world) reasons(name string) []string {
+	w.t.Helper()
+	var out []string
+	for _, s := range slices.Backward(w.status(name).Slots) {
+		out = append(out, s.Due.Format("02T15:04")+" "+s.Outcome+" "+s.Reason)
+	}
+	return out
+}
+
+// TestOutageAfterLostRun: a run that was terminated goes on no more, so that what is due in a later
+// outage is missed, and only what was due until its end is skipped.
+func TestOutageAfterLostRun(t *testing.T) {
+	const first, outage = "2026-03-01T12:10:00Z", "outage: Temporal or all workers were away for longer than the catch-up window of 10m0s"
+	begin := func(t *testing.T) *world {
+		w := newWorld(t)
+		w.apply(daily("a", cron("*/10 * * * *"), annotated(contract.AnnotationCatchUp, "10m")))
+		w.begin("a", first, first)
+		clear(w.temporal.running)
+		return w
+	}
+	lost := "01T12:10 failed its run ended without a word: it was terminated, or Temporal has lost it"
+	forgotten := []string{lost, "01T12:20 missed " + outage, "01T12:30 missed " + outage}
+	remembered := []string{lost, "01T12:20 skipped overlap: the run of " + first + " went on", "01T12:30 missed " + outage}
+	for name, tell := range map[string]func(w *world){
+		"account": func(w *world) { w.account("2026-03-01T12:50:00Z") },
+		"change": func(w *world) {
+			w.clock = at("2026-03-01T12:35:00Z")
+			w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+		},
+		"next run": func(w *world) { w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:00:00Z") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t)
+			tell(w)
+			equal(t, w.reasons("a")[:3], forgotten...)
+			w = begin(t)
+			w.temporal.ended = map[string]time.Time{"a" + first: at("2026-03-01T12:22:00Z")}
+			tell(w)
+			equal(t, w.reasons("a")[:3], remembered...)
+			if w.status("a").Slots[len(w.status("a").Slots)-1].Ended != at("2026-03-01T12:22:00Z") {
+				t.Errorf("%+v", w.status("a").Slots)
+			}
+		})
+	}
+}
+
+// TestSuperseded: a due time within the window whose place a later run took says so.
+func TestSuperseded(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a", cron("*/30 * * * *")))
+	w.begin("a", "2026-03-01T12:30:00Z", "2026-03-01T14:05:00Z")
+	equal(t, w.reasons("a"),
+		"01T12:30 missed outage: Temporal or all workers were away for longer than the catch-up window of 1h0m0s",
+		"01T13:00 missed outage: Temporal or all workers were away for longer than the catch-up window of 1h0m0s",
+		"01T13:30 missed later run: nobody was there to start it, and after the outage the run of 2026-03-01T14:00:00Z took its place",
+		"01T14:00 running ")
 }
 
 // TestLostRecord: a run whose record was lost has its backup.

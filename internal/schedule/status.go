@@ -49,7 +49,7 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 
 func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, backups map[string]*repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
 	row := contract.ScheduleStatus{
-		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(),
+		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(), PausedByHand: d.PausedByHand,
 	}
 	row.Schedule.Spec.Paused = d.Paused()
 	r, err := s.check(&d.Schedule)
@@ -69,12 +69,38 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if readErr != nil {
 		return row, readErr
 	}
-	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups))
+	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups), s.warnOfPause(d), s.warnOfOrigin(d))
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}
 	describeRuns(&row, runs, s.now(), whole)
 	return row, nil
+}
+
+// warnOfPause tells of a pause that the configuration, which declares the schedule, says nothing of.
+func (s *Service) warnOfPause(d *repository.ScheduleDefinition) []string {
+	if d.Source != repository.SourceConfig || !d.PausedByHand {
+		return nil
+	}
+	return []string{fmt.Sprintf("it is paused by hand, whatever the worker's configuration says; `lifeboat %s unpause %s` ends that", s.words().command, d.Name)}
+}
+
+// warnOfOrigin tells of two schedules of one name, by hand and in the configuration.
+func (s *Service) warnOfOrigin(d *repository.ScheduleDefinition) []string {
+	switch {
+	case d.Replaced != nil:
+		return []string{fmt.Sprintf("as the worker's configuration has it, it took the place of one that was %s; that one comes back, paused, when it leaves the configuration", originText(d.Replaced.From))}
+	case d.Returned:
+		return []string{fmt.Sprintf("one of its name left the worker's configuration, and it is as it was before, but paused; `lifeboat %[1]s unpause %[2]s` or `lifeboat %[1]s delete %[2]s`", s.words().command, d.Name)}
+	}
+	return nil
+}
+
+func originText(from string) string {
+	if from == "" {
+		return "made by hand"
+	}
+	return "applied from " + from
 }
 
 // describeRules tells what a valid definition means.

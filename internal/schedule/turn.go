@@ -12,17 +12,22 @@ import (
 
 // TakeTurn queues a run, and tells whether it may begin its backup: at most
 // limits.concurrentBackups runs of schedules do at a time, the oldest due time first. It may
-// repeat. Runs that are gone give their turn up.
+// repeat. Runs that are gone give their turn up, and those that wait for a location that does not
+// answer hold nobody up who needs another one.
 func (s *Service) TakeTurn(ctx context.Context, in contract.TakeTurnInput) (contract.Turn, error) {
 	st, err := s.definitions(ctx)
 	if err != nil {
 		return contract.Turn{}, err
 	}
+	location := in.Location
+	if bsl, err := s.Config.Location(location); err == nil { // else the backup says what is wrong with it
+		location = bsl.Name
+	}
 	var turn contract.Turn
 	err = repository.ChangeTurns(ctx, st, s.Config.Cluster, func(t *repository.Turns) (bool, error) {
 		changed := false
 		if !slices.ContainsFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run.Is(in.Run) }) {
-			t.Runs = append(t.Runs, repository.TurnOf{Schedule: in.Schedule, Due: in.Due, Run: in.Run})
+			t.Runs = append(t.Runs, repository.TurnOf{Schedule: in.Schedule, Due: in.Due, Run: in.Run, Location: location})
 			changed = true
 		}
 		sortTurns(t)
@@ -32,12 +37,36 @@ func (s *Service) TakeTurn(ctx context.Context, in contract.TakeTurnInput) (cont
 		} else if gone {
 			i, changed = indexOfRun(t, in.Run), true
 		}
-		turn = contract.Turn{Taken: i < s.Config.Limits.ConcurrentBackups, Ahead: i}
+		ahead := s.countAhead(ctx, t.Runs[:i], location)
+		turn = contract.Turn{Taken: t.Runs[i].Taken || ahead < s.Config.Limits.ConcurrentBackups, Ahead: ahead}
 		changed = changed || turn.Taken != t.Runs[i].Taken
 		t.Runs[i].Taken = turn.Taken
 		return changed, nil
 	})
 	return turn, err
+}
+
+// countAhead are the runs that one for a location has to wait for: not those whose own location is
+// another one that does not answer, for they may wait for hours.
+func (s *Service) countAhead(ctx context.Context, ahead []repository.TurnOf, location string) int {
+	n, mute := 0, map[string]bool{}
+	if len(ahead) < s.Config.Limits.ConcurrentBackups {
+		return len(ahead) // nothing has to be asked
+	}
+	for _, o := range ahead {
+		if o.Location == "" || o.Location == location {
+			n++
+			continue
+		}
+		if _, known := mute[o.Location]; !known {
+			bsl, err := s.Config.Location(o.Location)
+			mute[o.Location] = err == nil && s.Locations.Reach(ctx, bsl) != nil
+		}
+		if !mute[o.Location] {
+			n++
+		}
+	}
+	return n
 }
 
 // sortTurns puts those that have a turn first, then the oldest due time.

@@ -81,7 +81,7 @@ func (w *world) stop() {
 
 func (s *state) advance(until time.Time) {
 	due, ok := s.next()
-	if !ok || due.After(until) {
+	if !ok || !due.Before(until) {
 		due = time.Time{}
 	}
 	s.due = due

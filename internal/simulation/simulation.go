@@ -38,7 +38,7 @@ type Schedule struct {
 // Plan is what is played.
 type Plan struct {
 	Schedules []Schedule
-	// From and Until bound the due times, both included.
+	// From and Until bound the due times: from the one on, before the other.
 	From, Until time.Time
 	Policy      retention.Policy
 	// Quota is how many snapshots the account may have, 0 where nobody says.

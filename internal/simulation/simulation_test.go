@@ -98,6 +98,20 @@ buffer due 06:00`
 	}
 }
 
+// TestEnd: what is due at the end belongs to what comes after it, so that a year has its days.
+func TestEnd(t *testing.T) {
+	midnight, err := timing.Parse("@midnight", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for until, want := range map[string]int{"2028-01-01 00:00": 365, "2027-01-02 00:00": 1, "2027-01-01 00:00": 0, "2027-01-01 00:01": 1} {
+		res := simulate(t, simulation.Plan{From: date("2027-01-01 00:00"), Until: date(until), Schedules: []simulation.Schedule{{Name: "a", Timing: midnight, TTL: time.Hour}}})
+		if res.Schedules[0].Due != want || len(res.Runs) != want {
+			t.Errorf("until %s: %d are due, want %d", until, res.Schedules[0].Due, want)
+		}
+	}
+}
+
 // TestFloor: a schedule that is due more seldom than its backups are kept has one all the same.
 func TestFloor(t *testing.T) {
 	rare := schedule(t, "monthly", "@monthly", 24*time.Hour)
@@ -151,7 +165,7 @@ func TestYearIsFast(t *testing.T) {
 	if took := time.Since(begin); took > time.Second {
 		t.Errorf("took %s", took)
 	}
-	if res.Schedules[0].Ran != 8761 || len(res.Days) != 365 {
+	if res.Schedules[0].Ran != 8760 || len(res.Days) != 365 {
 		t.Errorf("%d runs on %d days", res.Schedules[0].Ran, len(res.Days))
 	}
 }

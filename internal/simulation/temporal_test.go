@@ -131,7 +131,7 @@ func (p *played) schedule(ctx workflow.Context, s simulation.Schedule) {
 			due, waiting = waiting[0], nil
 		}
 	}
-	for due := s.Timing.Next(p.plan.From.Add(-time.Second)); !due.After(p.plan.Until); due = s.Timing.Next(due) {
+	for due := s.Timing.Next(p.plan.From.Add(-time.Second)); due.Before(p.plan.Until); due = s.Timing.Next(due) {
 		_ = workflow.Sleep(ctx, due.Sub(workflow.Now(ctx))+tick)
 		p.out.runs[s.Name+due.String()] = fmt.Sprint(time.Time{}, false)
 		switch {

@@ -9,6 +9,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -131,6 +132,19 @@ func rangesOf(all []timing.Range) []client.ScheduleRange {
 	return out
 }
 
+// HasSchedule says whether Temporal has a schedule.
+func (c *Client) HasSchedule(ctx context.Context, id string) (bool, error) {
+	_, err := c.sdk.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look at schedule %s of Temporal: %w", id, explainError(err))
+	}
+	return true, nil
+}
+
 // putSchedule gives a schedule that is there all attributes anew, or creates it. keep may take
 // some of the old ones over; nil takes none. One that is there is never created: a server that has
 // moved it from one of its engines for schedules to the other may take that for a second one.
@@ -222,13 +236,27 @@ func (c *Client) StartScheduleChange(ctx context.Context, in contract.ChangeSche
 
 // IsRunning tells that a run goes on; one that Temporal does not know does not.
 func (c *Connection) IsRunning(ctx context.Context, run contract.Run) (bool, error) {
+	info, err := c.findRun(ctx, run)
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, err
+}
+
+// EndOf is when a run has ended, zero where Temporal does not know it or it goes on.
+func (c *Connection) EndOf(ctx context.Context, run contract.Run) (time.Time, error) {
+	info, err := c.findRun(ctx, run)
+	if err != nil || info.GetCloseTime() == nil {
+		return time.Time{}, err
+	}
+	return info.GetCloseTime().AsTime().UTC(), nil
+}
+
+// findRun describes a run, nil where Temporal does not know it.
+func (c *Connection) findRun(ctx context.Context, run contract.Run) (*workflowpb.WorkflowExecutionInfo, error) {
 	info, err := c.describeRun(ctx, run.WorkflowID, run.RunID)
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
-		return false, nil
+	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("describe workflow %s: %w", run.WorkflowID, explainError(err))
+		return nil, fmt.Errorf("describe workflow %s: %w", run.WorkflowID, explainError(err))
 	}
-	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return info, nil
 }

@@ -80,7 +80,7 @@ type Snapshotter interface {
 	// units have recorded. That a snapshot is gone already is no error.
 	Discard(ctx context.Context, all []Snapshot, keep map[int]bool) error
 	// Find returns the snapshots of some volumes that an attempt before this one has
-	// taken: their point in time is fixed.
+	// taken, also a moment ago: their point in time is fixed.
 	Find(ctx context.Context, volumes []int) ([]Snapshot, error)
 	// Forget deletes the snapshots that it sees of some volumes, and returns once new ones
 	// cannot be mistaken for them. Between looking and deleting it calls confirm, whose error

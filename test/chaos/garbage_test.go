@@ -42,7 +42,7 @@ func TestKilledGarbage(t *testing.T) {
 		t.Fatalf("undisturbed collection: %v", collected.err)
 	}
 	var jobs []job
-	for _, p := range collected.trace.points(sampled(8)) {
+	for _, p := range collected.trace.points(sampled(5)) {
 		if strings.Contains(p.sig, "backups/") && !strings.Contains(p.sig, "NAME") {
 			continue // of a backup that only the lane of the recording has
 		}

@@ -127,7 +127,7 @@ func TestKilledBackup(t *testing.T) {
 	recordings(t)
 	deletes := undisturbed.delete.points(sampled(2))
 	var jobs []job
-	points := append(undisturbed.backup.points(sampled(4)), // and where an upload is begun and not finished
+	points := append(undisturbed.backup.points(sampled(3)), // and where an upload is begun and not finished
 		point{"SealBackup", "s3", "POST LANE/backups/NAME/NAME.tar.gz?uploads=", 1, After})
 	for i, p := range points {
 		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error {
@@ -179,7 +179,7 @@ func TestKilledRestore(t *testing.T) {
 	t.Parallel()
 	recordings(t)
 	var jobs []job
-	for _, p := range undisturbed.restore.points(sampled(4)) {
+	for _, p := range undisturbed.restore.points(sampled(3)) {
 		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error { return l.killedRestore(ctx, p) }})
 	}
 	each(t, jobs)

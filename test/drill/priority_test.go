@@ -87,11 +87,11 @@ func TestPriorities(t *testing.T) {
 // inState says that a run has an activity in a state, of the name if one is given.
 func inState(t *testing.T, h *harness.Harness, id string, state enumspb.PendingActivityState, name string) bool {
 	t.Helper()
-	run, err := h.Temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	run, err := h.Temporal.DescribeWorkflow(t.Context(), id, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range run.GetPendingActivities() {
+	for _, a := range run.RawResponse.GetPendingActivities() {
 		if a.GetState() == state && (name == "" || a.GetActivityType().GetName() == name) {
 			return true
 		}

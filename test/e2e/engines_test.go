@@ -110,7 +110,7 @@ func (f *scheduleFile) apply(t *testing.T, words []string, schedules []string, a
 	if err := os.WriteFile(f.path, []byte(strings.Join(schedules, "---\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, f.h, 0, words, append([]string{"schedule", "apply", "-f", f.path}, args...)...)
+	ask(t, f.h, 0, words, append([]string{"schedule", "apply", "--source", "engines", "-f", f.path}, args...)...)
 }
 
 func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {

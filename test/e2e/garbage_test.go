@@ -67,8 +67,8 @@ func TestGarbageSchedule(t *testing.T) {
 	h := l.Beside(t, harness.Options{Cluster: "gcs"}).Harness
 	ask(t, h, 0, nil, "backup", "create", "old", "--include-namespaces", ns, "--wait")
 	ask(t, h, 0, nil, "backup", "set-expiry", "old", "0s")
-	scheduled := l.Beside(t, harness.Options{Cluster: "gcs", Edit: func(c *config.Config) { c.Retention.Manual, c.Verification.Manual = false, false }}).Harness
-	for end := time.Now().Add(time.Minute); stored(t, scheduled, "old") != ""; time.Sleep(time.Second) {
+	scheduled := l.Beside(t, harness.Options{Cluster: "gcs", Edit: func(c *config.Config) { c.Retention.Manual, c.Verification.Manual = false, false }})
+	for end := time.Now().Add(time.Minute); stored(t, scheduled.Harness, "old") != ""; time.Sleep(time.Second) {
 		if time.Now().After(end) {
 			t.Fatal("the expired backup is still there after a minute")
 		}
@@ -79,6 +79,7 @@ func TestGarbageSchedule(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	scheduled.Worker.Kill() // it would make them again
 	l.Beside(t, harness.Options{Cluster: "gcs"})
 	for _, id := range own {
 		var missing *serviceerror.NotFound

@@ -36,9 +36,9 @@ func TestSchedules(t *testing.T) {
 	nightly, often := scheduleText("nightly", "0 2 * * *", ns), scheduleText("often", "@every 5s", ns)
 
 	write(nightly)
-	ask(t, h, 0, []string{`schedule "nightly" created; next run `}, "schedule", "apply", "-f", file)
+	ask(t, h, 0, []string{`schedule "nightly" created; next run `}, "schedule", "apply", "--source", "e2e", "-f", file)
 	for range 19 {
-		ask(t, h, 0, []string{`schedule "nightly" unchanged; next run `}, "schedule", "apply", "-f", file)
+		ask(t, h, 0, []string{`schedule "nightly" unchanged; next run `}, "schedule", "apply", "--source", "e2e", "-f", file)
 	}
 	if d := described(t, h, "nightly"); d.Info.NumActions > 0 || d.Info.LastUpdateAt.Unix() > 0 {
 		t.Errorf("an apply without a change has changed Temporal's schedule, or started a run: %+v", d.Info)
@@ -47,7 +47,7 @@ func TestSchedules(t *testing.T) {
 	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, h, 0, []string{`schedule "nightly" unchanged`}, "schedule", "apply", "-f", file)
+	ask(t, h, 0, []string{`schedule "nightly" unchanged`}, "schedule", "apply", "--source", "e2e", "-f", file)
 	if after := ask(t, h, 0, nil, "schedule", "get", "nightly", "-o", "yaml").Out; after != before {
 		t.Errorf("what get prints has changed:\n%s\n%s", before, after)
 	}
@@ -56,7 +56,7 @@ func TestSchedules(t *testing.T) {
 	}
 
 	write(nightly, often)
-	ask(t, h, 0, []string{`schedule "often" created`, `schedule "nightly" unchanged`}, "schedule", "apply", "-f", file)
+	ask(t, h, 0, []string{`schedule "often" created`, `schedule "nightly" unchanged`}, "schedule", "apply", "--source", "e2e", "-f", file)
 	checkFires(t, h)
 	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
 	checkStill(t, h)
@@ -65,8 +65,8 @@ func TestSchedules(t *testing.T) {
 	checkTriggers(t, h)
 
 	write(nightly)
-	ask(t, h, 0, []string{`schedule "often" not applied`}, "schedule", "apply", "-f", file)
-	ask(t, h, 0, []string{`schedule "often" pruned; its backups stay`}, "schedule", "apply", "-f", file, "--prune")
+	ask(t, h, 0, []string{`schedule "often" not applied`}, "schedule", "apply", "--source", "e2e", "-f", file)
+	ask(t, h, 0, []string{`schedule "often" pruned; its backups stay`}, "schedule", "apply", "--source", "e2e", "-f", file, "--prune")
 	ask(t, h, 4, nil, "schedule", "describe", "often")
 	if got := ask(t, h, 0, nil, "backup", "get", "-l", "velero.io/schedule-name=often", "-o", "name").Out; got == "" {
 		t.Error("the backups are gone with their schedule")

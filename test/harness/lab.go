@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -112,8 +113,8 @@ func (l *Lab) Named(t testing.TB, o Options, prepare func(*Harness)) *Lab {
 	return l.withWorker(t, h)
 }
 
-// On is Beside on another stack.
-func (l *Lab) On(t testing.TB, s *stack.Stack, o Options) *Lab {
+// On is Beside on another stack, with further variables ("K=V") for its workers.
+func (l *Lab) On(t testing.TB, s *stack.Stack, o Options, env ...string) *Lab {
 	t.Helper()
 	o.Cluster += "-" + l.ID
 	h, err := New(t.Context(), s, l.bin, t.TempDir(), o)
@@ -121,12 +122,12 @@ func (l *Lab) On(t testing.TB, s *stack.Stack, o Options) *Lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.Close)
-	return l.withWorker(t, h)
+	return l.withWorker(t, h, env...)
 }
 
-func (l *Lab) withWorker(t testing.TB, h *Harness) *Lab {
+func (l *Lab) withWorker(t testing.TB, h *Harness, env ...string) *Lab {
 	t.Helper()
-	own := &Lab{Harness: h, ID: l.ID, env: l.env}
+	own := &Lab{Harness: h, ID: l.ID, env: slices.Concat(l.env, env)}
 	own.ReplaceWorker(t)
 	t.Cleanup(func() { own.Worker.Kill() }) // whichever is the last
 	return own

@@ -93,10 +93,11 @@ func at(text string) time.Time {
 
 type noTemporal struct{}
 
-func (noTemporal) Ensure(context.Context, schedule.Desired) error      { return nil }
-func (noTemporal) Names(context.Context) ([]string, error)             { return nil, nil }
-func (noTemporal) Delete(context.Context, string) error                { return nil }
-func (noTemporal) Running(context.Context, contract.Run) (bool, error) { return false, nil }
+func (noTemporal) Ensure(context.Context, schedule.Desired) error         { return nil }
+func (noTemporal) Names(context.Context) ([]string, error)                { return nil, nil }
+func (noTemporal) Delete(context.Context, string) error                   { return nil }
+func (noTemporal) Running(context.Context, contract.Run) (bool, error)    { return false, nil }
+func (noTemporal) Ended(context.Context, contract.Run) (time.Time, error) { return time.Time{}, nil }
 
 // startWorker starts the gauges anew, as a worker does.
 func (s *simulation) startWorker() {

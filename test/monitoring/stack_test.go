@@ -167,6 +167,7 @@ func play(t *testing.T) {
 	run(t, "drill", "schedule", "quarterly", "--schedule", "0 9 1 */3 *", "--include-namespaces", "bookstore", "--from-backup", "one", "--level", "L2")
 	run(t, "drill", "schedule", "trigger", "quarterly")
 	run(t, "gc", "run")
+	run(t, "snapshot-location", "check", "aws-east")
 	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--volume-snapshot-locations", "aws-east", "--wait")
 }
 

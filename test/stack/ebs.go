@@ -33,13 +33,20 @@ type EBS struct {
 // Environment is what points an AWS client at the simulator. Variables that would
 // win over the credentials file are emptied.
 func (e *EBS) Environment() []string {
-	return []string{
-		"AWS_ENDPOINT_URL_EC2=" + e.Endpoint, "AWS_ENDPOINT_URL_EBS=" + e.Endpoint, "AWS_ENDPOINT_URL_STS=" + e.Endpoint,
-		"AWS_ENDPOINT_URL_SERVICE_QUOTAS=" + e.Endpoint, "AWS_ENDPOINT_URL_EKS=" + e.Endpoint, "AWS_ENDPOINT_URL_KMS=" + e.Endpoint,
-		"AWS_REGION=" + e.Region, "AWS_SHARED_CREDENTIALS_FILE=" + e.CredentialsFile,
-		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
+	return append(
+		e.Endpoints(),
+		"AWS_REGION="+e.Region, "AWS_SHARED_CREDENTIALS_FILE="+e.CredentialsFile,
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
+	)
+}
+
+// Endpoints are the variables that point each service of the simulator's at it, so that no client asks AWS.
+func (e *EBS) Endpoints() (all []string) {
+	for _, service := range []string{"EC2", "EBS", "STS", "SERVICE_QUOTAS", "EKS", "KMS"} {
+		all = append(all, "AWS_ENDPOINT_URL_"+service+"="+e.Endpoint)
 	}
+	return all
 }
 
 // ebsComponents names what has to be built for EBS.
@@ -125,12 +132,6 @@ func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 	if o.Region == "" {
 		o.Region = ebsRegion
 	}
-	if len(o.Zones) == 0 {
-		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c", o.Region + "-bos-1a"} // the last is a Local Zone
-	}
-	if o.AccountID == "" {
-		o.AccountID = "111122223333" // the account of AWS's own examples
-	}
 	if o.AdminToken == "" {
 		o.AdminToken = rand.Text()
 	}
@@ -138,6 +139,7 @@ func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 		fast := ebssim.Fast()
 		o.Limits = &fast
 	}
+	o = o.WithDefaults()
 	o.Keys = append(o.Keys, volumeKeys(o)...)
 	admin := ebssim.User{Name: "stack", AccessKeyID: s3AccessKey, SecretAccessKey: s3SecretKey}
 	worker, err := workerUser(o)

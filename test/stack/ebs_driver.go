@@ -12,9 +12,10 @@ const (
 	ebsDriverAuto = "ebs.csi.eks.amazonaws.com"
 )
 
-// ebsDrivers are the names under which a stack has the driver.
+// ebsDrivers are the names under which a stack has the driver: both, as a cluster of EKS may have,
+// or in a fast one those that are asked for.
 func (o Options) ebsDrivers() []string {
-	if o.EBSAuto {
+	if o.EBSAuto || !o.EBSFast {
 		return []string{ebsDriver, ebsDriverAuto}
 	}
 	return []string{ebsDriver}

@@ -22,9 +22,9 @@ type Options struct {
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
 	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
 	NodePolicies       bool      // with Node: network policies are enforced, by rules in the network of this process; give it one of its own
-	EBS                bool      // simulated EBS volumes with the CSI driver ebs.csi.aws.com, snapshots included
-	EBSAuto            bool      // with EBS: the driver also under its name in EKS Auto Mode, ebs.csi.eks.amazonaws.com
-	EBSFast            bool      // with EBS: limits and controllers that let nobody wait, for tests of other things
+	EBS                bool      // simulated EBS volumes, as strict and slow as AWS's, with the CSI driver under both its names, snapshots included
+	EBSFast            bool      // with EBS: limits and controllers that let nobody wait, and ebs.csi.aws.com alone, for tests of other things
+	EBSAuto            bool      // with EBSFast: the driver also under its name in EKS Auto Mode, ebs.csi.eks.amazonaws.com
 	EBSDefault         bool      // with EBS: its class is the cluster's default
 	EBSFrom            *EBS      // with EBS: use the simulator of another stack
 	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere

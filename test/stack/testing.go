@@ -77,8 +77,20 @@ func Main(m *testing.M, o Options, ready func(*Stack)) int {
 func (s *Stack) stopAfter(failed bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	denied := s.deniedCalls(ctx)
-	return errors.Join(denied, s.stop(ctx, logsAfter(failed || denied != nil)))
+	wrong := errors.Join(s.deniedCalls(ctx), s.checkOthers(ctx))
+	return errors.Join(wrong, s.stop(ctx, logsAfter(failed || wrong != nil)))
+}
+
+// checkOthers wants the snapshots of others in the account to be as they were.
+func (s *Stack) checkOthers(ctx context.Context) error {
+	if s.EBS == nil {
+		return nil
+	}
+	state, err := s.EBS.State(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the simulator for the snapshots of others: %w", err)
+	}
+	return state.CheckOthers()
 }
 
 // deniedCalls names what the policies of deploy/iam deny to Lifeboat's workers of what they asked
@@ -136,8 +148,18 @@ func (s *Stack) has(o Options) bool {
 	}
 	return running["temporal"] && running["kube-apiserver"] && running["versitygw"] &&
 		(!o.Kwok || running["kwok"]) && (!o.SnapshotController || running["snapshot-controller"]) &&
-		(!o.Node || running["kubelet"]) && o.NodePolicies == running["kube-router"] && (!o.EBS || running["csi-snapshotter"] && o.EBSFrom == nil) &&
+		(!o.Node || running["kubelet"]) && o.NodePolicies == running["kube-router"] && s.hasEBS(o, running) &&
 		(!o.TemporalOnDisk || exists(s.data("temporal.db"))) && (!o.KwokVolumes || s.bindsClaims())
+}
+
+// hasEBS tells whether volumes are as the options ask for.
+func (s *Stack) hasEBS(o Options, running map[string]bool) bool {
+	if !o.EBS {
+		return true
+	}
+	return o.EBSFrom == nil && !slices.ContainsFunc(o.ebsDrivers(), func(driver string) bool {
+		return !running[componentOf("csi-snapshotter", driver)]
+	})
 }
 
 // bindsClaims tells whether kwok was started with the stages that bind claims.

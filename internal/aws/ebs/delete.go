@@ -45,6 +45,9 @@ func (l *Location) DeleteFound(ctx context.Context, found map[string]Snapshot, i
 	}
 	_, err := l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
 	err = classify("DeleteSnapshot", id, err)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		l.deleted.add(id)
+	}
 	switch {
 	case err == nil:
 		return Deletion{Outcome: Deleted}, nil

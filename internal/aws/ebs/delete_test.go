@@ -85,7 +85,7 @@ func TestDeleteSnapshotIntoTheRecycleBin(t *testing.T) {
 		if d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly")); err != nil || d.Outcome != Deleted {
 			t.Errorf("the bin does not show it yet: %+v, %v", d, err)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(settles)
 		for range 2 { // it is not there any more, and kept all the same
 			d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly"))
 			if err != nil || d.Outcome != Retained || !strings.Contains(d.Reason, "Recycle Bin") || !strings.Contains(d.Reason, until) {
@@ -172,6 +172,7 @@ func TestPrune(t *testing.T) {
 		if err != nil || len(done) != 1 || done[made[0].ID].Outcome != Deleted {
 			t.Errorf("%v, %v", done, err)
 		}
+		time.Sleep(settles)
 		left, err := l.Snapshots(t.Context(), []string{other.ID, made[0].ID, made[1].ID})
 		if err != nil || len(left) != 2 || left[other.ID].ID == "" || left[made[1].ID].ID == "" {
 			t.Errorf("left: %v, %v", left, err)

@@ -89,6 +89,9 @@ func (l *Location) describeOwn(ctx context.Context, filters ...types.Filter) ([]
 			return nil, classify("DescribeSnapshots", "", err)
 		}
 		for _, s := range out.Snapshots {
+			if l.deleted.has(aws.ToString(s.SnapshotId)) {
+				continue
+			}
 			all = append(all, snapshotFrom(s))
 			l.quota.Described(all[len(all)-1].forQuota())
 		}

@@ -58,6 +58,13 @@ func (l *Location) groupOf(ctx context.Context, uid string, rs []Request) ([]Sna
 	return all, nil
 }
 
+// CompleteTags gives snapshots, in the order of their requests, the tags that they lack of those. It
+// may repeat.
+func (l *Location) CompleteTags(ctx context.Context, all []Snapshot, rs []Request) error {
+	_, err := l.tagAll(ctx, all, rs)
+	return err
+}
+
 func (l *Location) tagAll(ctx context.Context, all []Snapshot, rs []Request) ([]Snapshot, error) {
 	for i, r := range rs {
 		var err error

@@ -175,6 +175,9 @@ func (w *world) refusals() map[string]int {
 	return out
 }
 
+// settles is how long EC2's calls differ at most about what was made or deleted.
+const settles = 4 * time.Second
+
 func (w *world) snapshots() []ebssim.SnapshotState { return w.State().Snapshots }
 
 func request(v Volume, pv string) Request { return requestOf(uid, v, pv) }

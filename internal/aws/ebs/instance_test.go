@@ -217,9 +217,9 @@ func TestSnapshotInstanceThatShowsInParts(t *testing.T) {
 		if _, err := l.Snapshot(t.Context(), uid, rs[0]); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(settles)
 		go func() {
-			time.Sleep(2 * time.Second)
+			time.Sleep(time.Second)
 			if _, err := w.admin.Snapshot(t.Context(), uid, rs[1]); err != nil {
 				t.Error(err)
 			}

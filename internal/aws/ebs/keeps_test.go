@@ -44,7 +44,7 @@ func TestKeeps(t *testing.T) {
 		if d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly")); err != nil || d.Outcome != Deleted {
 			t.Fatalf("%+v, %v", d, err)
 		}
-		time.Sleep(time.Second) // the bin does not show it at once
+		time.Sleep(settles) // the bin does not show it at once
 		keeps("in the bin", s.ID, "Recycle Bin")
 		time.Sleep(2 * time.Hour)
 		keeps("gone", s.ID, "")

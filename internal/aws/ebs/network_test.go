@@ -42,7 +42,7 @@ func TestOverTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if zones, err := l.Zones(t.Context()); err != nil || len(zones) != 3 {
+	if zones, err := l.Zones(t.Context()); err != nil || len(zones) != 4 {
 		t.Errorf("%v, %v", zones, err)
 	}
 	server.CloseClientConnections()

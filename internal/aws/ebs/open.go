@@ -65,6 +65,7 @@ type Location struct {
 
 	made     *lookups[[]Snapshot] // by backup UID
 	restored *lookups[[]Volume]   // by restore UID
+	deleted  deletedIDs           // of snapshots
 }
 
 // Open reads the location's credentials and asks AWS whose they are: limits

@@ -152,6 +152,13 @@ func (r *Reservation) makeSnapshots(ctx context.Context, slots *quota.Slots, act
 			if err := slots.AwaitRetry(ctx, refusalOf(code), refused); err != nil {
 				return nil, classify(action, id, err)
 			}
+			if code != codeApart {
+				break
+			}
+			// Somebody has just made one: an earlier attempt whose snapshot EC2 did not show yet.
+			if made, err := a.look(ctx); err != nil || len(made) > 0 {
+				return made, err
+			}
 		case isAmbiguous(err) && lost < lostAnswers:
 			lost++
 			if made, err := lookUntilVisible(ctx, a.look); err != nil || len(made) > 0 {

@@ -32,7 +32,7 @@ func TestSnapshotIsMadeOnce(t *testing.T) {
 		if first.VolumeID != v.ID || first.State != SnapshotPending || first.Zone != zone || first.SizeGiB != 4 || !maps.Equal(first.Tags, r.Tags) {
 			t.Errorf("made %+v", first)
 		}
-		time.Sleep(time.Second) // visible
+		time.Sleep(time.Second) // EC2 does not show it yet, and refuses another so soon
 		again, err := w.location().Snapshot(t.Context(), uid, r)
 		if err != nil || again.ID != first.ID || again.Zone != zone {
 			t.Errorf("another worker: %+v, %v", again, err)
@@ -44,6 +44,33 @@ func TestSnapshotIsMadeOnce(t *testing.T) {
 		done, err := l.Snapshots(t.Context(), []string{first.ID, "snap-00000000000000000"})
 		if err != nil || len(done) != 1 || done[first.ID].State != SnapshotCompleted || done[first.ID].Progress != 100 {
 			t.Errorf("%+v, %v", done, err)
+		}
+	})
+}
+
+// TestDeletedSnapshotIsNotTakenForANewOne: EC2 may show what was deleted for a while, by its tags too.
+func TestDeletedSnapshotIsNotTakenForANewOne(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, v := w.location(), w.volumes(1)[0]
+		deleted := map[string]bool{}
+		for range 4 {
+			s, err := l.Snapshot(t.Context(), uid, request(v, "pv-1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if deleted[s.ID] {
+				t.Errorf("%s was deleted", s.ID)
+			}
+			time.Sleep(time.Minute)
+			if d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly")); err != nil || d.Outcome != Deleted {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			deleted[s.ID] = true
+			for range 4 {
+				if found, err := l.Find(t.Context(), backupTag("nightly")); err != nil || len(found) > 0 {
+					t.Errorf("%+v, %v", found, err)
+				}
+			}
 		}
 	})
 }

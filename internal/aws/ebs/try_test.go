@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -147,6 +148,7 @@ func TestTryRestoreDenied(t *testing.T) {
 				if _, err := w.location().TryRestore(t.Context(), "production", s.ID); !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), action) {
 					t.Errorf("%s: %v", action, err)
 				}
+				time.Sleep(settles)
 			}
 			if n := w.restoredVolumes(); n != left {
 				t.Errorf("%s: %d volumes are left", action, n)

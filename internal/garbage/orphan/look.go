@@ -60,7 +60,7 @@ type place struct {
 	readOnly bool
 	seen     *beside.Seen
 	missing  []beside.KnownBackup // were listed, and are gone without a deletion
-	clusters []string // that have worked there
+	clusters []string             // that have worked there
 	runs     []run
 	deleting map[string]*beside.Tombstone // by backup
 	backups  []repository.BackupEntry

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +28,11 @@ type Verification struct {
 	// which have no digests, only the checksums of gzip and the form were.
 	Bytes   int64 `json:"bytes"`
 	Digests bool  `json:"digests,omitempty"`
-	// Document is the digest of the Backup document, which no manifest covers: the first
-	// verification takes it as it is, the next ones compare.
+	// Document is the digest of the Backup document as it was read. No manifest covers it: the
+	// first verification takes it as it is, if nothing contradicts it, and the next ones compare.
+	// Good is the digest that it had when a verification before found it good; see GoodDocument.
 	Document string `json:"document,omitempty"`
+	Good     string `json:"good,omitempty"`
 	// Snapshots were looked up and are there; Unchecked says of which nobody could tell.
 	Snapshots int      `json:"snapshots,omitempty"`
 	Blocks    int      `json:"blocks,omitempty"` // of those snapshots, that were read
@@ -93,6 +96,16 @@ func (v *Verification) Result(location string, findings int) *contract.VerifiedB
 
 // IsCorrupt tells that something was found.
 func (v *Verification) IsCorrupt() bool { return len(v.Damage) > 0 }
+
+// GoodDocument is the digest that the Backup document of that key had when a verification last
+// found it good, "" if none has. A damaged one never takes its place. Older versions wrote down
+// the damaged one alone, which is nothing to go by.
+func (v *Verification) GoodDocument(key string) string {
+	if slices.ContainsFunc(v.Damage, func(d Damage) bool { return d.What == key }) {
+		return v.Good
+	}
+	return v.Document
+}
 
 func (v *Verification) key() string { return repository.VerdictKey(v.Name, v.UID, v.At, v.IsCorrupt()) }
 

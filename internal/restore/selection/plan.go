@@ -95,6 +95,7 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 		doc.Reasons = append(doc.Reasons, report.New(report.ClusterScopedLeft, fmt.Sprintf(
 			"%d cluster-scoped objects of the backup are not restored, because the spec leaves namespaces out", x.leftOut)))
 	}
+	doc.Reasons = append(doc.Reasons, x.lostReasons()...)
 	if doc.Plan = x.inventory.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}

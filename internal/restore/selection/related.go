@@ -61,6 +61,7 @@ func (x *selection) addDependencies(ctx context.Context, types ...string) error 
 	for _, key := range wanted {
 		member, ok := found[key]
 		if !ok {
+			x.tellLost(key)
 			continue // it may be in the cluster; if not, the API server or the pod says what is missing
 		}
 		x.inventory.AddRelated(planObject(member, key))
@@ -152,6 +153,9 @@ func (x *selection) addBoundVolumes(ctx context.Context) error {
 	}
 	for _, key := range keys {
 		member, ok := found[key]
+		if !ok && x.tellLost(key) {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("look up %s: %w", key, archive.ErrNotFound)
 		}

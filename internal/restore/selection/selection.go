@@ -27,6 +27,7 @@ type selection struct {
 	holders    map[string][]int // the members with selected objects of these types, by type
 	unserved   map[string]bool  // custom types that the cluster does not serve
 	leftOut    int              // cluster-scoped objects that the spec leaves out unasked
+	lost       losses
 }
 
 // newSelection reads the index. For a restore of single objects of named types it looks
@@ -35,7 +36,10 @@ type selection struct {
 func newSelection(ctx context.Context, s *restore.Run, rules *resource.Registry, resolve filter.Resolver, unserved map[string]bool) (*selection, error) {
 	x := &selection{
 		s: s, rules: rules, inventory: plan.NewInventory(s.Plan.Filter), unserved: unserved,
-		namespaces: map[string]bool{}, dependents: dependentTypes(s, rules, unserved), holders: map[string][]int{},
+		namespaces: map[string]bool{}, dependents: dependentTypes(s, rules, unserved), holders: map[string][]int{}, lost: losses{told: map[archive.Key]bool{}},
+	}
+	if err := x.addLost(ctx); err != nil {
+		return x, err
 	}
 	if ok, err := x.lookUpObjects(ctx, resolve); ok || err != nil {
 		return x, err

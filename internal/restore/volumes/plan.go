@@ -57,7 +57,11 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 	if !touched { // the restore of a single Secret does not read about volumes
 		// A damaged file is damage also where this restore does not need it.
 		l := layout.Backup{Name: s.Archive.Backup}
-		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
+		err := repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
+		if s.Restore.AllowCorrupt && archive.IsDamaged(err) {
+			return nil, []report.Reason{report.New(report.BackupCorrupt, fmt.Sprintf("what backup %s says of volumes, of which this restore has none, is damaged: %v", s.Archive.Backup, err))}, nil
+		}
+		return nil, nil, err
 	}
 	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}
 	if of := s.Arc.Manifest().Cluster; of != r.Config.Cluster { // "" in backups of Velero's

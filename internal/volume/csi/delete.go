@@ -81,12 +81,25 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 	if err := d.doubtGone(ctx, owner, all, ends, quota.LookAgainFor); err != nil {
 		return err
 	}
+	if err := awaitBin(ctx, all, ends); err != nil {
+		return err
+	}
 	kept := d.Provider.KeptSnapshots(ctx, all)
 	for i, s := range all {
 		if why := kept[s.Handle]; why != "" && errs[i] == nil {
 			ends[i] = volume.Deletion{Outcome: volume.Retained, Reason: why}
 		}
 		done(s, ends[i], errs[i])
+	}
+	return nil
+}
+
+// awaitBin waits until the Recycle Bin shows what drivers of EBS have deleted.
+func awaitBin(ctx context.Context, all []volume.CSIRef, ends []volume.Deletion) error {
+	for i, s := range all {
+		if ends[i].Outcome == volume.Deleted && volume.IsEBSDriver(s.Driver) {
+			return poll.Wait(ctx, quota.BinShowsAfter)
+		}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -29,9 +30,10 @@ const exampleDriver = "example.org"
 type csiCluster struct {
 	*kubetest.Server
 
-	mu      sync.Mutex
-	deleted []string             // handles
-	seen    map[string]time.Time // when the snapshotter heard of a content
+	mu        sync.Mutex
+	deleted   []string             // handles
+	deletedAt time.Time            // the last of them
+	seen      map[string]time.Time // when the snapshotter heard of a content
 }
 
 // newCluster has one CSI driver with its classes, and these contents.
@@ -85,7 +87,7 @@ func (s *csiCluster) reconcile(name string) {
 			return
 		}
 		if asked && GroupHandleOf(c) == "" {
-			s.deleted = append(s.deleted, handle)
+			s.deleted, s.deletedAt = append(s.deleted, handle), time.Now()
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })
 	})
@@ -375,5 +377,36 @@ func TestDeleteOfKeptSnapshots(t *testing.T) {
 				t.Errorf("deleted %v", s.deletedHandles())
 			}
 		})
+	}
+}
+
+// lateBin is a provider whose Recycle Bin shows a snapshot a while after its driver has deleted it.
+type lateBin struct {
+	provider
+	cluster *csiCluster
+}
+
+func (p *lateBin) KeptSnapshots(context.Context, []volume.CSIRef) map[string]string {
+	p.cluster.mu.Lock()
+	defer p.cluster.mu.Unlock()
+	if at := p.cluster.deletedAt; at.IsZero() || time.Since(at) < quota.BinShowsAfter/2 {
+		return nil
+	}
+	return map[string]string{"works": "kept in the Recycle Bin"}
+}
+
+// TestDeleteIntoTheRecycleBin: what the bin keeps is retained, though it does not show it at once.
+func TestDeleteIntoTheRecycleBin(t *testing.T) {
+	t.Parallel()
+	s := newCluster(t, &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: volume.DriverEBS}},
+		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "ebs"}, Driver: volume.DriverEBS, DeletionPolicy: "Delete"})
+	d := &Deleter{Kube: s.Client(), Provider: &lateBin{cluster: s}}
+	err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{volume.CSIRef{Driver: volume.DriverEBS, Handle: "works"}}, func(_ volume.Ref, end volume.Deletion, err error) {
+		if err != nil || end.Outcome != volume.Retained {
+			t.Errorf("%+v, %v", end, err)
+		}
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

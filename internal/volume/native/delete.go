@@ -21,10 +21,6 @@ import (
 // deletionsAtOnce is enough to use up EC2's rate of deletions, see ebs.DefaultLimits.
 const deletionsAtOnce = 8
 
-// binDelay is after how long the Recycle Bin is asked about what was deleted: it does not show it
-// at once.
-const binDelay = time.Second
-
 // Deleter deletes EBS snapshots by the VolumeSnapshotLocation that they are in. It
 // implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI drivers.
 type Deleter struct{ Locations *location.Set }
@@ -86,7 +82,7 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 	if err := group.Wait(); err != nil || len(deleted) == 0 {
 		return err
 	}
-	err := poll.Wait(ctx, binDelay)
+	err := poll.Wait(ctx, quota.BinShowsAfter)
 	for name, of := range deleted {
 		d.lookIntoBin(ctx, name, of, err, done)
 	}

@@ -112,11 +112,24 @@ func (n *Snapshots) snapshotsByVolume(ctx context.Context, volumes []int) (map[i
 	return out, nil
 }
 
-// Find prefers a snapshot that has not failed: a volume may have several, of attempts that
-// were carried out at the same time.
+// Find looks again, with growing pauses, for those that EC2 may not show yet: the attempt before
+// this one may have been lost a moment after it had them made.
 func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot, error) {
-	found, err := n.snapshotsByVolume(ctx, volumes)
-	var out []volume.Snapshot
+	lastLook := time.Now().Add(quota.LookAgainFor)
+	for pause := quota.LookAgainFor / 16; ; pause *= 2 {
+		found, err := n.snapshotsByVolume(ctx, volumes)
+		if err != nil || len(found) == len(volumes) || time.Now().After(lastLook) {
+			return usable(found), err
+		}
+		if err := poll.Wait(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// usable prefers a snapshot that has not failed: a volume may have several, of attempts that
+// were carried out at the same time.
+func usable(found map[int][]ebs.Snapshot) (out []volume.Snapshot) {
 	for i, all := range found {
 		for _, s := range all {
 			if s.State != ebs.SnapshotFailed {
@@ -125,7 +138,7 @@ func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot,
 			}
 		}
 	}
-	return out, err
+	return out
 }
 
 // Forget deletes the snapshots that EC2 shows of the volumes, by their ids.

@@ -50,8 +50,8 @@ type reservation struct {
 
 // untaggedGroup is a group of which EC2 has set only the tags that all have in common.
 type untaggedGroup struct {
-	requests []nativeRequest
-	ids      []string // of the snapshots
+	requests  []nativeRequest
+	snapshots []ebs.Snapshot // in the order of the requests
 }
 
 // Reserve looks the volumes up and, before pods are quiesced, reserves capacity for their
@@ -160,7 +160,7 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		defer t.mu.Unlock()
 		out = append(out, recordTaken(g, snaps, apart, err)...)
 		if err == nil && len(g) > 1 && apart == "" && t.reserved != nil {
-			t.untagged = append(t.untagged, untaggedGroup{g, idsOf(snaps)})
+			t.untagged = append(t.untagged, untaggedGroup{g, snaps})
 		}
 		return nil
 	})
@@ -275,14 +275,14 @@ func (t *reservation) CompleteTags(ctx context.Context) (map[int]string, error) 
 	return refused, nil
 }
 
-// completeGroup tags a group once EC2 shows all of it. Before, EC2 would be asked for the
-// group anew, which waits for the volumes that this reservation holds.
+// completeGroup tags a group once EC2 shows all of it. It does not look for the group by its tags: EC2
+// knows those later than the ids, and a group that it does not find is made anew, which waits for the
+// volumes that this reservation holds.
 func (t *reservation) completeGroup(ctx context.Context, g untaggedGroup) error {
-	if err := t.awaitVisible(ctx, g.ids); err != nil {
+	if err := t.awaitVisible(ctx, idsOf(g.snapshots)); err != nil {
 		return err
 	}
-	_, err := t.snapshots.Location.SnapshotInstance(ctx, t.snapshots.Backup.UID, g.requests[0].Volume.Instance, requests(g.requests))
-	return err
+	return t.snapshots.Location.CompleteTags(ctx, g.snapshots, requests(g.requests))
 }
 
 func (t *reservation) awaitVisible(ctx context.Context, ids []string) error {

@@ -159,7 +159,14 @@ func (w *world) DeleteSnapshots(uid string, index int) {
 		if s.VolumeID != w.volumes[index] {
 			continue
 		}
-		if _, err := w.ec2.DeleteSnapshot(w.t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: &s.ID}); err != nil {
+		var err error
+		for range 10 { // EC2 may not know it yet
+			if _, err = w.ec2.DeleteSnapshot(w.t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: &s.ID}); err == nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -123,6 +123,9 @@ func testFind(t *testing.T, w World) {
 func testForget(t *testing.T, w World) {
 	b := w.Backup()
 	takeAll(t, w, b, true)
+	if _, err := w.Driver(b).Find(t.Context(), allVolumes()); err != nil { // which waits until they show
+		t.Fatal(err)
+	}
 	for range 2 {
 		if err := w.Driver(b).Forget(t.Context(), []int{0, 2}, confirmed); err != nil {
 			t.Fatal(err)

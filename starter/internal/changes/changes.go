@@ -152,18 +152,26 @@ object may have been told to leave it out.`,
 		if res.History == nil {
 			return fmt.Errorf("the worker answered without a history: are worker and CLI of one version?")
 		}
-		if format != show.FormatTable {
-			return show.Document(e.Out, format, res.History)
-		}
-		if err := show.ObjectHistory(e.Out, res.History, all); err != nil {
-			return err
-		}
-		next, isThere := show.NextOfHistory(res.History)
-		if !isThere {
-			return fmt.Errorf("object %s: %w in any of these backups; what lies in a namespace is RESOURCE/NAMESPACE/NAME, such as secrets/shop/db", args[0], temporal.ErrNotFound)
-		}
-		_, err = fmt.Fprintf(e.Out, "\n%s\n", next)
-		return err
+		return e.showHistory(res.History, args[0], format, all)
 	})
 	return c
+}
+
+// showHistory also ends with the code of what is not there if no backup has the object.
+func (e Env) showHistory(h *contract.ObjectHistory, object, format string, all bool) (err error) {
+	if format != show.FormatTable {
+		err = show.Document(e.Out, format, h)
+	} else {
+		err = show.ObjectHistory(e.Out, h, all)
+	}
+	next, isThere := show.NextOfHistory(h)
+	switch {
+	case err != nil:
+		return err
+	case !isThere:
+		return fmt.Errorf("object %s: %w in any of these backups; what lies in a namespace is RESOURCE/NAMESPACE/NAME, such as secrets/shop/db, where RESOURCE is the plural of the type, and its group if several have it", object, temporal.ErrNotFound)
+	case format == show.FormatTable:
+		_, err = fmt.Fprintf(e.Out, "\n%s\n", next)
+	}
+	return err
 }

@@ -25,8 +25,9 @@ const ExitCodesHelp = `Exit codes:
        the way failed
   2    the backup, restore or deletion is Failed or Canceled, or a backup that was
        verified is Corrupt
-  3    the backup or restore is PartiallyFailed, a deletion left something, or not
-       everything could be verified
+  3    the backup or restore is PartiallyFailed, a deletion left something, schedules
+       were left that stand in the worker's configuration, or not everything could be
+       verified or measured
   4    what was asked for does not exist
   5    the name is taken already
   130  interrupted: Ctrl-C stops the waiting, never the run`

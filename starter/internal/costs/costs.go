@@ -59,7 +59,8 @@ ones need stay, and count there.
 
 Blocks are listed by the EBS direct APIs (ebs:ListSnapshotBlocks, ebs:ListChangedBlocks); no
 data is read. Snapshots of other drivers are not measured. Prices are per GiB and month; AWS
-calls that a GB-month.`,
+calls that a GB-month. Where a snapshot cannot be measured, sums are unknown or, with ">=",
+lower bounds, and the command ends with 3.`,
 		Example: `  lifeboat backup cost
   lifeboat backup cost -l velero.io/schedule-name=daily --price 0.05
   lifeboat backup cost nightly-20260102020000 -o json`,
@@ -73,9 +74,14 @@ calls that a GB-month.`,
 				return err
 			}
 			if o.output.IsDocument() {
-				return show.Document(con.Stdout, o.output.Format, report)
+				err = show.Document(con.Stdout, o.output.Format, report)
+			} else {
+				err = report.print(con)
 			}
-			return report.print(con)
+			if err != nil {
+				return err
+			}
+			return report.outcome(con)
 		})
 	}
 	return c

@@ -109,7 +109,7 @@ The worker checks everything before the schedule is made.`,
 		Example: `  lifeboat drill schedule --quarterly --namespace bookstore --from-schedule nightly
   lifeboat drill schedule bookstore --schedule "0 9 1 * *" --time-zone Europe/Berlin -f drill.yaml
   lifeboat drill schedule any --schedule "0 9 * * MON" --random --level L2 -o yaml
-  lifeboat drill schedule apply -f drills/ --prune
+  lifeboat drill schedule apply -f drills/ --source shop --prune
   lifeboat drill schedule get`,
 		Args: cobra.MaximumNArgs(1),
 	}

@@ -93,11 +93,29 @@ func (c *ScheduleChanges) Schedule(s contract.Schedule) (contract.Schedule, erro
 // Applied are the schedules of files and directories.
 type Applied struct {
 	Schedules []contract.Schedule
-	// Sources tell from where they were read: base names of files and directories.
+	// Sources tell from where they were read: what --source names, or base names of files and
+	// directories.
 	Sources []string
 	// PassedOver are files of directories that hold no document of Kubernetes, such as the values
 	// of a chart.
 	PassedOver []string
+}
+
+// sourcePrefix begins a source that somebody has named. No base name of a file holds a slash, so that
+// neither is taken for the other.
+const sourcePrefix = "source/"
+
+// nameSource names what a path is applied from. Base names are told to people only: directories of two
+// repositories may have the same.
+func nameSource(path, source string) (string, error) {
+	switch {
+	case source != "":
+		return sourcePrefix + source, nil
+	case path == "-":
+		return "", nil
+	}
+	full, err := filepath.Abs(path) // "." has a name, too
+	return filepath.Base(full), err
 }
 
 // Schedules reads the schedules of files and directories; "-" is standard input. source replaces
@@ -111,9 +129,9 @@ func Schedules(src Source, paths []string, source string, decode func(io.Reader)
 	}
 	var errs []error
 	for _, path := range paths {
-		from := source
-		if from == "" && path != "-" {
-			from = filepath.Base(filepath.Clean(path))
+		from, err := nameSource(path, source)
+		if err != nil {
+			return out, fmt.Errorf("-f: %w", err)
 		}
 		if from != "" && !slices.Contains(out.Sources, from) {
 			out.Sources = append(out.Sources, from)

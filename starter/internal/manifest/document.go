@@ -45,6 +45,9 @@ func readManifest(r io.Reader, kind string, spec any) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
+	if doc.meta.Name == "" && doc.meta.GenerateName != "" {
+		doc.meta.Name = doc.meta.GenerateName + rand.String(5) // as the API server does
+	}
 	return doc.meta, decodeSpec("spec", doc.spec, spec)
 }
 
@@ -69,6 +72,15 @@ func readDocument(r io.Reader, kind string) (document, error) {
 		return document{}, err
 	}
 	return parseDocument(text, kind)
+}
+
+// parseApplied is parseDocument of a document that is applied, each time under the same name.
+func parseApplied(text []byte, kind string) (document, error) {
+	doc, err := parseDocument(text, kind)
+	if err == nil && doc.meta.Name == "" && doc.meta.GenerateName != "" {
+		err = errors.New("metadata.generateName: each apply would make a new schedule: give it a metadata.name")
+	}
+	return doc, err
 }
 
 // parseDocument reads a document, which has to be of the kind that is wanted.
@@ -233,9 +245,6 @@ func (m *meta) decodeMetadata(raw json.RawMessage) error {
 	}
 	if err := json.Unmarshal(raw, m); err != nil {
 		return fmt.Errorf("metadata: %w (labels and annotations are quoted strings)", err)
-	}
-	if m.Name == "" && m.GenerateName != "" {
-		m.Name = m.GenerateName + rand.String(5) // as the API server does
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func DrillSchedules(r io.Reader) ([]contract.Schedule, error) {
 }
 
 func drillSchedule(text []byte) (contract.Schedule, error) {
-	doc, err := parseDocument(text, definition.Kind)
+	doc, err := parseApplied(text, definition.Kind)
 	if err != nil {
 		return contract.Schedule{}, err
 	}

@@ -86,7 +86,7 @@ func TestDrillRefused(t *testing.T) {
 		{"kind: Drill", "kind: Restore", `kind: "Restore" is not Drill`},
 		{"readyTimeout", "readytimeout", "spec.readytimeout: unknown field; did you mean readyTimeout?"},
 		{"retries: 3", "tries: 3", "spec.assertions[0].tries: unknown field"},
-		{"rto: 30m", "rto: 1d", "spec.targets: "},
+		{"rto: 30m", "rto: 1d", "spec.targets.rto: "},
 		{"statefulset/db", "pod/db", "spec.assertions[0].exec.pod.workload: is \"pod/db\""},
 	} {
 		t.Run(tc.to, func(t *testing.T) {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -78,7 +76,7 @@ func itemsOf(text []byte, kind string) ([][]byte, error) {
 }
 
 func schedule(text []byte) (contract.Schedule, error) {
-	doc, err := parseDocument(text, scheduleKind)
+	doc, err := parseApplied(text, scheduleKind)
 	if err != nil {
 		return contract.Schedule{}, err
 	}
@@ -89,21 +87,5 @@ func schedule(text []byte) (contract.Schedule, error) {
 	if err := decodeSpec("spec", doc.spec, &s.Spec); err != nil {
 		return s, fmt.Errorf("schedule %s: %w", s.Name, err)
 	}
-	return s, checkZeroTTL(s.Name, doc.spec)
-}
-
-// checkZeroTTL refuses a ttl of 0, which with Velero is the server's default, so that nobody
-// takes it for "never". What Velero's own program writes where nobody says a ttl is taken as
-// that.
-func checkZeroTTL(name string, spec json.RawMessage) error {
-	var given struct {
-		Template struct {
-			TTL string `json:"ttl"`
-		} `json:"template"`
-	}
-	unset := velerov1.BackupSpec{}.TTL.Duration.String() // "0s"
-	if json.Unmarshal(spec, &given) != nil || given.Template.TTL == unset || strings.Trim(given.Template.TTL, "0hms.") != "" || given.Template.TTL == "" {
-		return nil //nolint:nilerr // what cannot be read is refused by who reads it
-	}
-	return fmt.Errorf("schedule %s: spec.template.ttl: 0 would be the worker's default, as with Velero: leave the field out for that, or say how long, such as 87600h", name)
+	return s, nil
 }

@@ -85,7 +85,7 @@ func TestSchedulesRefused(t *testing.T) {
 		{"in the template", head + "spec: {template: {includeNamespaces: [a]}}\n", "schedule a: spec.template.includeNamespaces: unknown field"},
 		{"twice", head + "spec: {schedule: a, schedule: b}\n", "already set"},
 		{"zero", head + "spec: {template: {ttl: 0h}}\n", "spec.template.ttl: 0 would be the worker's default"},
-		{"a day", head + "spec: {template: {ttl: 30d}}\n", "spec.template: "},
+		{"a day", head + "spec: {template: {ttl: 30d}}\n", "spec.template.ttl: time: unknown unit"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if _, err := manifest.Schedules(strings.NewReader(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -120,4 +120,65 @@ func FuzzSchedules(f *testing.F) {
 			t.Errorf("read %s, then %s", first, second)
 		}
 	})
+}
+
+// TestGeneratedName: an apply would make a new schedule each time, as kubectl's would.
+func TestGeneratedName(t *testing.T) {
+	const want = "metadata.generateName: each apply would make a new schedule: give it a metadata.name"
+	text := "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {generateName: nightly-}\nspec: {schedule: '@daily', template: {}}\n"
+	if all, err := manifest.Schedules(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(all, err)
+	}
+	text = "apiVersion: lifeboat-backup.github.io/v1\nkind: Drill\nmetadata: {generateName: shop-}\nspec: {schedule: {cron: '@monthly'}, source: {schedule: nightly}, includedNamespaces: [shop]}\n"
+	if all, err := manifest.DrillSchedules(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(all, err)
+	}
+	if d, err := manifest.Drill(strings.NewReader(text)); err != nil || !strings.HasPrefix(d.Metadata.Name, "shop-") {
+		t.Error(d, err)
+	}
+	named := strings.Replace(text, "{generateName: shop-}", "{name: shop, generateName: shop-}", 1)
+	if all, err := manifest.DrillSchedules(strings.NewReader(named)); err != nil || all[0].Name != "shop" {
+		t.Error(all, err)
+	}
+}
+
+// TestDurations: a number is no duration, 0 has the words of "0", and null is as if it were not there.
+func TestDurations(t *testing.T) {
+	const zero, unit = "spec.template.ttl: 0 would be the worker's default", "write durations like 72h"
+	schedule := func(template string) error {
+		_, err := manifest.Schedules(strings.NewReader("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: a}\nspec: {schedule: '@daily', template: {" + template + "}}\n"))
+		return err
+	}
+	backup := func(spec string) error {
+		_, err := manifest.Backup(strings.NewReader("apiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: a}\nspec: {" + spec + "}\n"))
+		return err
+	}
+	for _, tc := range []struct {
+		read func(string) error
+		text string
+		want string // "" for none
+	}{
+		{schedule, "ttl: 0", zero},
+		{schedule, "ttl: 0.0", zero},
+		{schedule, "ttl: '0'", zero},
+		{schedule, "ttl: 720", "spec.template.ttl: 720 has no unit; " + unit},
+		{schedule, "ttl: true", "spec.template.ttl: true is no duration; " + unit},
+		{schedule, "ttl: ''", "spec.template.ttl: is empty; " + unit},
+		{schedule, "ttl: 30d", "spec.template.ttl: "},
+		{schedule, "csiSnapshotTimeout: 10", "spec.template.csiSnapshotTimeout: 10 has no unit"},
+		{schedule, "hooks: {resources: [{name: a, pre: [{exec: {command: [a], timeout: 5}}]}]}", "spec.template.hooks.resources[0].pre[0].exec.timeout: 5 has no unit"},
+		{schedule, "ttl: null", ""},
+		{schedule, "ttl: null, itemOperationTimeout: null, hooks: {resources: [{name: a, pre: [{exec: {command: [a], timeout: null}}]}]}", ""},
+		{schedule, "ttl: null, includeNamespaces: [a]", "spec.template.includeNamespaces: unknown field"},
+		{backup, "ttl: 0", "spec.ttl: 0 would be the worker's default"},
+		{backup, "ttl: 0h", "spec.ttl: 0 would be the worker's default"},
+		{backup, "ttl: 0s", ""},
+		{backup, "ttl: null", ""},
+		{backup, "ttl: 24", "spec.ttl: 24 has no unit"},
+	} {
+		err := tc.read(tc.text)
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "json: ")) {
+			t.Errorf("%s: %v, want %q", tc.text, err, tc.want)
+		}
+	}
 }

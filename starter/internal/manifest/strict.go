@@ -18,6 +18,10 @@ func decodeSpec(path string, raw json.RawMessage, spec any) error {
 	if len(raw) == 0 {
 		return nil
 	}
+	raw, err := dropNullDurations(path, raw, spec)
+	if err != nil {
+		return err
+	}
 	strict, err := kjson.UnmarshalStrict(raw, spec)
 	if err != nil {
 		return locateField(path, raw, spec, err)
@@ -30,7 +34,7 @@ func decodeSpec(path string, raw json.RawMessage, spec any) error {
 }
 
 // locateField names the top-level field of a spec that has the wrong form: decoders of
-// single fields (durations) do not know where they stand.
+// single fields do not know where they stand.
 func locateField(path string, raw json.RawMessage, spec any, cause error) error {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
@@ -43,18 +47,10 @@ func locateField(path string, raw json.RawMessage, spec any, cause error) error 
 		}
 		fresh := reflect.New(reflect.TypeOf(spec).Elem()).Interface()
 		if _, err := kjson.UnmarshalStrict(alone, fresh); err != nil {
-			return fmt.Errorf("%s.%s: %w%s", path, name, err, durationRemedy(err))
+			return fmt.Errorf("%s.%s: %w", path, name, err)
 		}
 	}
 	return fmt.Errorf("%s: %w", path, cause)
-}
-
-// durationRemedy says how durations are written, for errors of parsing one.
-func durationRemedy(err error) string {
-	if strings.Contains(err.Error(), "time: ") {
-		return "; write durations like 72h, 90m or 10m30s (a day is 24h)"
-	}
-	return ""
 }
 
 // explainStrict rewrites `unknown field "a.b"` and `duplicate field "a.b"`.

@@ -133,27 +133,28 @@ checked before anything is changed.
 Applied again, equal documents change nothing; no apply ever starts a run, and none
 ends a pause that somebody has set with '` + k.command + ` pause'.
 
-A schedule that was applied from the same file or directory before, and is not there any
-more, is reported, and deleted with --prune. ` + k.left + ` stay. Files are told apart by
-their base names; --source gives another name, which standard input has not. A schedule
-belongs to where it was applied from last, and an apply says when that changes.`,
-		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --prune") + k.applyExample,
+A schedule that was applied from the same place before, and is not there any more, is
+reported. Where all applies name the place with --source, --prune deletes it; ` + strings.ToLower(k.left[:1]) + k.left[1:] + ` stay.
+Without --source files are told apart by their base names only, by which nothing is
+deleted. A schedule belongs to where it was applied from last, and an apply says when that
+changes.`,
+		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --source shop --prune") + k.applyExample,
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with documents of kind "+k.kind+", '-' for standard input; may be repeated")
-	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from there before and are not there any more")
-	c.Flags().StringVar(&source, "source", "", "what is applied, for a later --prune (default: the base name of each file or directory)")
+	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from --source before and are not there any more")
+	c.Flags().StringVar(&source, "source", "", "name of what is applied, such as that of its repository; --prune goes by it")
 	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if prune && source == "" {
+			return errors.New("--prune: name with --source what is applied, always by the same name, such as that of the repository: a directory of another repository may be called the same")
+		}
 		read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
 		if err != nil {
 			return err
 		}
 		for _, file := range read.PassedOver {
 			io.Note("%s: passed over: it holds no document of Kubernetes\n", show.Clean(file))
-		}
-		if prune && len(read.Sources) == 0 {
-			return errors.New("--prune: say with --source what standard input is")
 		}
 		in := contract.ChangeSchedulesInput{Apply: read.Schedules, Sources: read.Sources, Prune: prune}
 		return io.Connect(c.Context(), func(be Backend) error {
@@ -189,18 +190,27 @@ func pauseCommand(io Console) *cobra.Command {
 	return switchCommand(io, "pause", "Start no runs of schedules until they are unpaused",
 		`Start no runs of schedules until they are unpaused. A run that goes on is not affected. Due
 times that pass are accounted for as paused. An apply does not end the pause.`,
+		leave{},
 		func(in *contract.ChangeSchedulesInput, names []string) { in.Pause = names })
 }
 
 func unpauseCommand(io Console) *cobra.Command {
 	c := switchCommand(io, "unpause", "Start runs of schedules again",
 		"Start runs of schedules again, from the next due time on, which is shown. None starts at once.",
+		leave{func(row contract.ScheduleStatus) bool { return row.Schedule.Spec.Paused && !row.PausedByHand }, "they are paused in the worker's configuration"},
 		func(in *contract.ChangeSchedulesInput, names []string) { in.Unpause = names })
 	c.Flags().Bool("skip-immediately", true, "kept for Velero: no schedule runs at once here")
 	return c
 }
 
-func switchCommand(io Console, verb, short, long string, set func(*contract.ChangeSchedulesInput, []string)) *cobra.Command {
+// leave says which schedules of the configuration a command leaves as they are where all are meant,
+// and why.
+type leave struct {
+	which func(contract.ScheduleStatus) bool
+	why   string
+}
+
+func switchCommand(io Console, verb, short, long string, but leave, set func(*contract.ChangeSchedulesInput, []string)) *cobra.Command {
 	chosen := &selection{}
 	c := &cobra.Command{
 		Use: verb + " [NAME...]", Short: short, Long: long,
@@ -209,7 +219,7 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, verb)
-	c.RunE = chosen.run(io, func(ctx context.Context, be Backend, names []string) error {
+	c.RunE = chosen.run(io, but, func(ctx context.Context, be Backend, names []string) error {
 		var in contract.ChangeSchedulesInput
 		set(&in, names)
 		return change(ctx, io, be, in)
@@ -218,7 +228,7 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 }
 
 // run is the RunE of a command that does something to the schedules that are chosen.
-func (s *selection) run(io Console, do func(ctx context.Context, be Backend, names []string) error) func(*cobra.Command, []string) error {
+func (s *selection) run(io Console, but leave, do func(ctx context.Context, be Backend, names []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, names []string) error {
 		return io.Connect(c.Context(), func(be Backend) error {
 			all, err := s.pick(c.Context(), io.Kind(), be, names)
@@ -229,7 +239,17 @@ func (s *selection) run(io Console, do func(ctx context.Context, be Backend, nam
 				io.Say("No schedules found.\n")
 				return nil
 			}
-			return do(c.Context(), be, namesOf(all))
+			names, left := s.setAside(all, but)
+			if len(names) > 0 {
+				if err := do(c.Context(), be, names); err != nil {
+					return err
+				}
+			}
+			if len(left) == 0 {
+				return nil
+			}
+			io.Note("left as they are, for %s: %s\n", but.why, strings.Join(left, ", "))
+			return console.Outcome{Code: console.CodePartiallyFailed}
 		})
 	}
 }
@@ -284,7 +304,8 @@ is not affected.`,
 	}
 	chosen.bindFlags(c, "delete")
 	c.Flags().BoolVar(&confirm, "confirm", false, "do not ask")
-	c.RunE = chosen.run(io, func(ctx context.Context, be Backend, names []string) error {
+	declared := leave{func(contract.ScheduleStatus) bool { return true }, "they stand in the worker's configuration"}
+	c.RunE = chosen.run(io, declared, func(ctx context.Context, be Backend, names []string) error {
 		if !confirm {
 			if err := io.Confirm("Delete the schedules " + strings.Join(names, ", ") + "? " + k.left + " stay."); err != nil {
 				return err

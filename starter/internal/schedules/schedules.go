@@ -134,6 +134,19 @@ func (s *selection) pick(ctx context.Context, k Kind, be Backend, names []string
 	return pickNamed(k, slices.DeleteFunc(all, func(row contract.ScheduleStatus) bool { return !match(row.Schedule.Labels) }), names)
 }
 
+// setAside takes out of schedules that were not named one by one those of the configuration that are
+// left as they are, and gives the names of both.
+func (s *selection) setAside(picked []contract.ScheduleStatus, but leave) (names, left []string) {
+	for _, row := range picked {
+		if (s.all || s.selector != "") && row.Source == "config" && but.which != nil && but.which(row) {
+			left = append(left, row.Schedule.Name)
+			continue
+		}
+		names = append(names, row.Schedule.Name)
+	}
+	return names, left
+}
+
 // pickNamed keeps those of the names, all for none.
 func pickNamed(k Kind, all []contract.ScheduleStatus, names []string) ([]contract.ScheduleStatus, error) {
 	if len(names) == 0 {

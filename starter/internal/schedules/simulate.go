@@ -34,7 +34,7 @@ func (o *simulateOptions) bindFlags(c *cobra.Command) {
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "files or directories with Velero Schedules; '-' for standard input")
 	f.StringVar(&o.preset, "preset", "", "schedules of a preset: "+strings.Join(preset.Names(), ", "))
 	f.StringVar(&o.from, "from", "", "beginning, as 2027-01-31 or 2027-01-31T00:00:00Z (default now)")
-	f.StringVar(&o.to, "to", "", "end, in the same form (default a year after the beginning)")
+	f.StringVar(&o.to, "to", "", "end, in the same form: runs due before it are counted (default a year after the beginning)")
 	f.DurationVar(&o.estimate.Duration, "duration", 10*time.Minute, "how long a backup takes")
 	f.DurationVar(&o.estimate.TTL, "default-ttl", 720*time.Hour, "how long backups are kept whose schedule names no ttl")
 	f.IntVar(&o.estimate.Snapshots, "snapshots", 0, "how many volumes a backup takes snapshots of")
@@ -108,6 +108,9 @@ func ofPreset(name string) (all []contract.Schedule, err error) {
 }
 
 func (o *simulateOptions) simulate(io Console, all []contract.Schedule) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
 	schedules, paused, err := simulated(all, o.estimate)
 	if err != nil {
 		return err
@@ -127,6 +130,16 @@ func (o *simulateOptions) simulate(io Console, all []contract.Schedule) error {
 		return show.Document(io.Stdout(), o.format, res)
 	}
 	return printSimulation(io, schedules, res)
+}
+
+func (o *simulateOptions) validate() error {
+	switch {
+	case o.keepLast < 0:
+		return fmt.Errorf("--keep-last: %d: give 0 or more backups", o.keepLast)
+	case o.quota < 0:
+		return fmt.Errorf("--quota: %d: give how many snapshots the account may have, or leave it out", o.quota)
+	}
+	return nil
 }
 
 // span is the time to simulate.

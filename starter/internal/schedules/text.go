@@ -65,7 +65,7 @@ func changeText(k Kind, c contract.ScheduleChange, now time.Time) string {
 	text := fmt.Sprintf("schedule %q %s", c.Name, c.Outcome)
 	switch c.Outcome {
 	case contract.ScheduleNotApplied:
-		return text + ": it was applied from there before and goes on; --prune deletes it"
+		return text + ": it was applied from there before and goes on; --prune deletes it where applies name a --source"
 	case contract.SchedulePruned, contract.ScheduleDeleted:
 		return text + "; its " + k.its + " stay"
 	}
@@ -138,7 +138,7 @@ func describeTemplate(io Console, template any) error {
 func sourceText(s contract.ScheduleStatus) string {
 	switch {
 	case s.Source == "config":
-		return "the worker's configuration; it can be changed there only"
+		return "the worker's configuration; it can be changed there only, and paused here"
 	case s.Schedule.From != "":
 		return "applied from " + s.Schedule.From
 	default:

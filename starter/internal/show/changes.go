@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -87,6 +88,9 @@ func ObjectHistory(w io.Writer, h *contract.ObjectHistory, all bool) error {
 		if !all && what == "same" {
 			continue
 		}
+		if b.Corrupt {
+			what += ", Corrupt"
+		}
 		version := "<none>"
 		if b.Version > 0 {
 			version = strconv.Itoa(b.Version)
@@ -122,6 +126,18 @@ func changeOfVersion(before, now int, first bool) string {
 
 func historyNotes(h *contract.ObjectHistory) []string {
 	notes := append([]string{}, h.Notes...)
+	corrupt := 0
+	for _, b := range h.Backups {
+		if b.Corrupt {
+			corrupt++
+		}
+	}
+	switch {
+	case corrupt == 1:
+		notes = append(notes, "1 backup is Corrupt: a verification has found damage in it")
+	case corrupt > 1:
+		notes = append(notes, fmt.Sprintf("%d backups are Corrupt: a verification has found damage in them", corrupt))
+	}
 	if h.Older > 0 {
 		notes = append(notes, Plural(int64(h.Older), "older backup")+" not looked at: raise --limit")
 	}
@@ -144,24 +160,42 @@ func NextOfDiff(d *contract.BackupDiff) string {
 }
 
 // NextOfHistory is the command that restores the newest version but the last one, or the only
-// one that there is; isThere is false if no backup has the object.
+// one that there is, from the newest backup that has it and is not corrupt; isThere is false if
+// no backup has the object.
 func NextOfHistory(h *contract.ObjectHistory) (text string, isThere bool) {
 	last := len(h.Backups) - 1
-	for i := last; i >= 0; i-- {
-		if b := h.Backups[i]; b.Version > 0 && b.Version != h.Backups[last].Version {
-			return fmt.Sprintf("To restore version %d: %s --existing-resource-policy update --wait", b.Version, restoreCommand(h, b)), true
+	for _, b := range slices.Backward(h.Backups) {
+		if b.Version > 0 && b.Version != h.Backups[last].Version {
+			return fmt.Sprintf("To restore version %d%s --existing-resource-policy update --wait", b.Version, restoreCommand(h, b.Version)), true
 		}
 	}
 	if last < 0 || h.Backups[last].Version == 0 {
 		return "", false
 	}
-	return fmt.Sprintf("It is the same in all backups that have it. To restore it: %s --wait", restoreCommand(h, h.Backups[last])), true
+	return fmt.Sprintf("It is the same in all backups that have it. To restore it%s --wait", restoreCommand(h, h.Backups[last].Version)), true
 }
 
-func restoreCommand(h *contract.ObjectHistory, b contract.ObjectState) string {
-	text := fmt.Sprintf("lifeboat restore create --from-backup %s --include-resources %s --include-name %s", b.Backup, h.Resource, joinName(h.Namespace, h.Name))
+// restoreCommand is the command that restores a version, and what there is to say before it.
+func restoreCommand(h *contract.ObjectHistory, version int) string {
+	text := ": lifeboat restore create"
+	from := newestOf(h, func(b contract.ObjectState) bool { return b.Version == version && !b.Corrupt })
+	if from == "" {
+		from = newestOf(h, func(b contract.ObjectState) bool { return b.Version == version })
+		text = ", which is only in backups that are Corrupt, as far as it goes: lifeboat restore create --allow-corrupt"
+	}
+	text += fmt.Sprintf(" --from-backup %s --include-resources %s --include-name %s", from, h.Resource, joinName(h.Namespace, h.Name))
 	if h.Namespace == "" {
 		text += " --include-cluster-resources=true"
 	}
 	return Clean(text)
+}
+
+// newestOf is the newest of the backups that fit, "" for none.
+func newestOf(h *contract.ObjectHistory, fits func(contract.ObjectState) bool) string {
+	for _, b := range slices.Backward(h.Backups) {
+		if fits(b) {
+			return b.Backup
+		}
+	}
+	return ""
 }

@@ -138,8 +138,10 @@ func Diff(ctx context.Context, from, to *archive.Archive, key archive.Key) (Obje
 	}
 	d := ObjectDiff{Resource: resource, Namespace: key.Namespace, Name: key.Name, From: from.Manifest().Backup, To: to.Manifest().Backup}
 	switch {
+	case resource == "":
+		return d, fmt.Errorf("%s: %w: no type %q, or several, in backups %q and %q; write its plural, and its group if several have it, such as deployments.apps", key, temporal.ErrNotFound, key.Resource, d.From, d.To)
 	case older == nil && newer == nil:
-		return d, fmt.Errorf("%s: neither backup %q nor %q has it", key, d.From, d.To)
+		return d, fmt.Errorf("%s: %w: neither backup %q nor %q has it", key, temporal.ErrNotFound, d.From, d.To)
 	case older == nil:
 		d.Change = change.Added
 		return d, nil

@@ -5,6 +5,9 @@ package volumes
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,10 +69,17 @@ func (l *lab) podOn(t *testing.T, nodes map[string]string, ns, name string, note
 func (l *lab) attached(t *testing.T, disks []string) {
 	t.Helper()
 	eventually(t, "volumes are attached", func() error {
-		found, err := l.ec2.Volumes(t.Context(), disks)
+		state, err := l.ebs.State(t.Context())
+		if err != nil {
+			return err
+		}
+		on := map[string]string{} // instances by volume
+		for _, v := range state.Volumes {
+			on[v.ID] = strings.Join(slices.Sorted(maps.Keys(v.Attached)), " ")
+		}
 		for _, d := range disks {
-			if found[d].Instance == "" || found[d].Instance != found[disks[0]].Instance {
-				err = errors.Join(err, fmt.Errorf("%s is on %q", d, found[d].Instance))
+			if on[d] == "" || on[d] != on[disks[0]] {
+				err = errors.Join(err, fmt.Errorf("%s is on %q", d, on[d]))
 			}
 		}
 		return err

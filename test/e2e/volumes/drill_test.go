@@ -53,8 +53,8 @@ func TestDrillsInARow(t *testing.T) {
 	}
 	checkWrites(t, written, copies, before)
 	eventually(t, "nothing is left", func() error {
-		if now := l.leftovers(t); !slices.Equal(now, before) {
-			return fmt.Errorf("there is now\n%q\nand was\n%q", now, before)
+		if left := without(l.leftovers(t), before...); len(left) > 0 { // what a test before has deleted late is no drill's
+			return fmt.Errorf("%q", left)
 		}
 		return nil
 	})

@@ -70,7 +70,7 @@ func testMain(m *testing.M) int {
 	}
 	limits := ebssim.Fast()
 	limits.Visibility = ebssim.Duration(visibility)
-	o := stack.Options{
+	o := stack.Options{ // fast, and EC2 shows what was made soon: TestStrictAccount has an account as AWS's
 		Kwok: true, EBS: true, EBSFast: true, EBSAuto: true, TemporalOnDisk: true,
 		EBSOptions: ebssim.Options{Limits: &limits}, APIServerArgs: audit.Args(),
 	}

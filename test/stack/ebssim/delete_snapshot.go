@@ -20,7 +20,7 @@ func (s *Sim) deleteSnapshot(c *call) (any, error) {
 	if snap.Lock.holds(c.now) {
 		return nil, errLocked(snap.ID)
 	}
-	snap.Deleted = c.now
+	snap.Deleted, snap.Lingers = c.now, c.now.Add(s.limits.Visibility.D())
 	if keep := s.retention(snap); keep > 0 && snap.state(c.now) == stateCompleted {
 		snap.BinExit = c.now.Add(keep)
 	}
@@ -58,9 +58,10 @@ type binXML struct {
 	Description string `xml:"description"`
 }
 
-// showsInBin says whether the Recycle Bin shows a snapshot: not at once when it is deleted.
+// showsInBin says whether the Recycle Bin shows a snapshot: not at once when it is deleted, but while
+// some calls still show it as if it were not.
 func (s *Sim) showsInBin(c *call, snap *snapshot) bool {
-	return snap.inBin() && !c.now.Before(snap.Deleted.Add(s.limits.Visibility.D()))
+	return snap.inBin() && !c.now.Before(snap.Deleted.Add(s.limits.Visibility.D()/2))
 }
 
 // binned finds a snapshot in the Recycle Bin.
@@ -116,7 +117,7 @@ func (s *Sim) restoreSnapshot(c *call) (any, error) {
 	if err := s.permit(c, grant{action: c.action, on: []target{s.snapshotTarget(snap)}}); err != nil {
 		return nil, err
 	}
-	snap.Deleted, snap.BinExit = time.Time{}, time.Time{}
+	snap.Deleted, snap.Lingers, snap.BinExit = time.Time{}, time.Time{}, time.Time{}
 	x := s.snapshotXML(c, snap)
 	x.Tags = nil
 	return x, s.journal.Put(kindSnapshot, snap.ID, snap)

@@ -21,7 +21,11 @@ func (s *Sim) deleteVolume(c *call) (any, error) {
 	case stateCreating:
 		return nil, errState("The volume '%s' is in the 'creating' state.", v.ID)
 	}
-	return returned{Return: true}, s.removeVolume(v.ID)
+	v.Vanishes, v.Lingers = c.now, c.now.Add(s.limits.Visibility.D())
+	if !c.now.Before(v.Lingers) {
+		return returned{Return: true}, s.removeVolume(v.ID)
+	}
+	return returned{Return: true}, errors.Join(os.RemoveAll(s.volumeDir(v.ID)), s.journal.Put(kindVolume, v.ID, v))
 }
 
 // removeVolume removes the record and the data.

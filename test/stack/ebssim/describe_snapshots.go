@@ -27,8 +27,17 @@ type snapshotXML struct {
 	Tags        []wire.Tag `xml:"tagSet>item,omitempty"`
 }
 
-// snapshot finds one that is listed: visible and not deleted.
+// snapshot finds one to work with: visible and not deleted.
 func (s *Sim) snapshot(c *call, id string) (*snapshot, error) {
+	snap, err := s.listedSnapshot(c, id)
+	if err == nil && !snap.Deleted.IsZero() {
+		return nil, errSnapshotNotFound(id)
+	}
+	return snap, err
+}
+
+// listedSnapshot finds one that this call shows.
+func (s *Sim) listedSnapshot(c *call, id string) (*snapshot, error) {
 	if id == "" {
 		return nil, errMissing("snapshotId")
 	}
@@ -88,7 +97,7 @@ func (s *Sim) ownerOf(snap *snapshot) string { return cmp.Or(snap.Owner, s.optio
 func (s *Sim) snapshotsOf(c *call, ids []string) ([]*snapshot, error) {
 	var found []*snapshot
 	for _, id := range ids {
-		snap, err := s.snapshot(c, id)
+		snap, err := s.listedSnapshot(c, id)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +150,7 @@ func (s *Sim) snapshotField(c *call, snap *snapshot, name string) string {
 	case "status":
 		return snap.state(c.now)
 	case "storage-tier":
-		return "standard"
+		return snap.tier()
 	case "volume-id":
 		return snap.VolumeID
 	default: // volume-size

@@ -26,12 +26,12 @@ func (s *Sim) describeTags(c *call) (any, error) {
 	}
 	for id, v := range s.volumes {
 		if c.showsVolume(v) {
-			add("volume", id, v.Tags)
+			add("volume", id, c.knownTags(v.Created, v.Visible, v.Tags))
 		}
 	}
 	for id, snap := range s.snapshots {
 		if c.showsSnapshot(snap) {
-			add("snapshot", id, snap.tagsShown())
+			add("snapshot", id, c.knownTags(snap.Started, snap.Visible, snap.tagsShown()))
 		}
 	}
 	for id, instance := range s.instances {

@@ -34,8 +34,17 @@ type attachmentXML struct {
 	Delete     bool   `xml:"deleteOnTermination"`
 }
 
-// volume finds one that is visible.
+// volume finds one to work with: visible and not deleted.
 func (s *Sim) volume(c *call, id string) (*volume, error) {
+	v, err := s.listedVolume(c, id)
+	if err == nil && v.isGone(c.now) {
+		return nil, errVolumeNotFound(id)
+	}
+	return v, err
+}
+
+// listedVolume finds one that this call shows.
+func (s *Sim) listedVolume(c *call, id string) (*volume, error) {
 	if id == "" {
 		return nil, errMissing("volumeId")
 	}
@@ -89,7 +98,7 @@ func (s *Sim) describeVolumes(c *call) (any, error) {
 func (s *Sim) volumesOf(c *call, ids []string) ([]*volume, error) {
 	var found []*volume
 	for _, id := range ids {
-		v, err := s.volume(c, id)
+		v, err := s.listedVolume(c, id)
 		if err != nil {
 			return nil, err
 		}

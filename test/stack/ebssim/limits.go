@@ -20,8 +20,8 @@ type Limits struct {
 	Attach       Duration `json:"attach"`
 	Detach       Duration `json:"detach"`
 	// What was just created is not found for Visibility: eventual consistency. For as long
-	// again every second call does not find it, and filters do not know its tags. The Recycle
-	// Bin shows what was deleted as much later.
+	// again every second call does not find it, and filters do not know its tags. What was
+	// deleted every second call shows for so long, and the Recycle Bin shows it after half of that.
 	Visibility Duration `json:"visibility"`
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
@@ -51,7 +51,7 @@ func Published() Limits {
 		SnapshotBase: Duration(10 * time.Second), SnapshotPerGiB: Duration(500 * time.Millisecond),
 		VolumeCreate: Duration(2 * time.Second), VolumeModify: Duration(5 * time.Second), Attach: Duration(time.Second),
 		Detach:            Duration(10 * time.Second), // up to 6 minutes (FAQ of the EBS CSI driver)
-		Visibility:        Duration(300 * time.Millisecond),
+		Visibility:        Duration(2 * time.Second),  // EC2's guide on eventual consistency: seconds, up to minutes
 		PendingPerAccount: 100, PendingPerVolume: 5, SnapshotInterval: Duration(15 * time.Second),
 		StorageGiB: 50 << 10,
 		Buckets:    publishedBuckets(),

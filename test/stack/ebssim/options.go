@@ -95,7 +95,8 @@ func ReadOptions(path string) (Options, error) {
 	return o, nil
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults fills in what is empty, as a real account has it.
+func (o Options) WithDefaults() Options {
 	if o.AccountID == "" {
 		o.AccountID = "111122223333" // the account of AWS's own examples
 	}
@@ -103,7 +104,7 @@ func (o Options) withDefaults() Options {
 		o.Region = "eu-central-1"
 	}
 	if len(o.Zones) == 0 {
-		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c"}
+		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c", o.Region + "-bos-1a"} // the last is a Local Zone
 	}
 	if o.Limits == nil {
 		published := Published()

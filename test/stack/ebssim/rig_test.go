@@ -147,3 +147,12 @@ func (r rig) snapshotState(ctx context.Context, id string) (types.Snapshot, erro
 	}
 	return out.Snapshots[0], nil
 }
+
+// ownSnapshots are the ids of those that the account has itself.
+func (r rig) ownSnapshots(t *testing.T) (ids []string) {
+	t.Helper()
+	for _, s := range must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}})).Snapshots {
+		ids = append(ids, *s.SnapshotId)
+	}
+	return ids
+}

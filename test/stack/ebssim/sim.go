@@ -42,7 +42,7 @@ type Sim struct {
 
 // New opens or makes the simulator of a directory.
 func New(o Options) (*Sim, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,10 @@ func (s *Sim) open() error {
 			return errors.Join(fmt.Errorf("%s %s: %w", r.Kind, r.ID, err), s.journal.Close())
 		}
 	}
-	if err := s.dropUnknownData(); err != nil {
+	if len(records) == 0 {
+		err = s.addOthers(s.clock.Now())
+	}
+	if err := errors.Join(err, s.dropUnknownData()); err != nil {
 		return errors.Join(err, s.journal.Close())
 	}
 	for _, instance := range s.options.Instances {
@@ -160,7 +163,7 @@ func (s *Sim) dropUnknownData() error {
 func (s *Sim) VolumeDir(id string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.volumes[id]; !ok {
+	if v, ok := s.volumes[id]; !ok || v.isGone(s.clock.Now()) {
 		return "", fmt.Errorf("volume %s: does not exist", id)
 	}
 	return s.volumeDir(id), nil
@@ -214,7 +217,7 @@ func (s *Sim) sweep(now time.Time) error {
 		}
 	}
 	for id, v := range s.volumes {
-		if v.isGone(now) {
+		if v.isGone(now) && !now.Before(v.Lingers) {
 			if err := s.removeVolume(id); err != nil {
 				return err
 			}

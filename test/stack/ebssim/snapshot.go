@@ -29,9 +29,12 @@ type snapshot struct {
 	Owner string `json:"owner,omitempty"`
 	// Archived is one in the archive tier, of which no volume can be made.
 	Archived bool `json:"archived,omitempty"`
-	// Deleted is when it was deleted, BinExit when the Recycle Bin lets it go.
-	// One deleted while pending counts against limits until it would have ended.
+	// Other numbers, from 1, those that nobody made by a call.
+	Other int `json:"other,omitempty"`
+	// Deleted is when it was deleted, until Lingers some calls still show it, BinExit is when the
+	// Recycle Bin lets it go. One deleted while pending counts against limits until it would have ended.
 	Deleted time.Time `json:"deleted,omitzero"`
+	Lingers time.Time `json:"lingers,omitzero"`
 	BinExit time.Time `json:"binExit,omitzero"`
 }
 
@@ -102,7 +105,7 @@ func (s *snapshot) tagsShown() map[string]string {
 
 // gone says if nothing depends on it any more.
 func (s *snapshot) gone(now time.Time) bool {
-	if s.Deleted.IsZero() {
+	if s.Deleted.IsZero() || now.Before(s.Lingers) {
 		return false
 	}
 	if s.inBin() {
@@ -140,11 +143,11 @@ func (s *Sim) admitSnapshots(volumes []*volume, now time.Time) error {
 func (s *Sim) pendingSnapshots(now time.Time) (account int, byVolume map[string]int) {
 	byVolume = map[string]int{}
 	for _, snap := range s.snapshots {
-		switch snap.state(now) {
-		case statePending:
+		switch state := snap.state(now); {
+		case state == statePending:
 			account++
 			byVolume[snap.VolumeID]++
-		case stateError:
+		case state == stateError && snap.Deleted.IsZero():
 			byVolume[snap.VolumeID]++
 		}
 	}

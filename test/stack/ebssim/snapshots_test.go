@@ -93,6 +93,82 @@ func TestCopySnapshot(t *testing.T) {
 	}
 }
 
+// A snapshot that was deleted is shown by every second call for a while; nothing can be done with it.
+func TestDeletedSnapshotLingers(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.Visibility = ebssim.Duration(time.Second) })
+	volume := r.newVolume(t)
+	r.clock.Advance(2 * time.Second)
+	snap := r.newSnapshot(t, volume)
+	r.clock.Advance(2 * time.Second)
+	remove := func() error {
+		_, err := r.ec2.DeleteSnapshot(t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: aws.String(snap)})
+		return err
+	}
+	if err := remove(); err != nil {
+		t.Fatal(err)
+	}
+	shown := func() (n int) {
+		for range 4 {
+			if _, err := r.snapshotState(t.Context(), snap); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := shown(); n != 2 {
+		t.Errorf("%d of 4 calls show it, want 2", n)
+	}
+	for range 2 {
+		wantCode(t, remove(), "InvalidSnapshot.NotFound")
+		_, err := r.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{snap}, Tags: tagList("a", "b")})
+		wantCode(t, err, "InvalidSnapshot.NotFound")
+		_, err = r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), SnapshotId: aws.String(snap)})
+		wantCode(t, err, "InvalidSnapshot.NotFound")
+	}
+	r.clock.Advance(time.Second)
+	if n := shown(); n != 0 || len(r.State().Snapshots) != 0 {
+		t.Errorf("%d of 4 calls show it at the end: %+v", n, r.State().Snapshots)
+	}
+}
+
+// An account has snapshots that are no business of its user: two that another account has shared,
+// without tags, and two archived ones, of which no volume can be made. Whoever changes or deletes
+// one is told of.
+func TestSnapshotsOfOthers(t *testing.T) {
+	r := start(t, nil)
+	list := func(owners ...string) (ids []string) {
+		for _, s := range must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: owners})).Snapshots {
+			if isOwn := *s.OwnerId == account; isOwn != (s.StorageTier == types.StorageTierArchive) || isOwn != (len(s.Tags) > 0) || *s.OwnerId != account && *s.OwnerId != ebssim.OtherAccount {
+				t.Errorf("got %+v", s)
+			}
+			ids = append(ids, *s.SnapshotId)
+		}
+		return ids
+	}
+	all, own := list(), list("self")
+	if len(all) != 4 || len(own) != 2 || len(r.State().Snapshots) != 0 {
+		t.Fatalf("%d snapshots, %d own", len(all), len(own))
+	}
+	if err := r.State().CheckOthers(); err != nil {
+		t.Error(err)
+	}
+	tier := must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{Filters: filter("storage-tier", "archive")}))
+	if len(tier.Snapshots) != 2 {
+		t.Errorf("%d snapshots by the filter of archived ones", len(tier.Snapshots))
+	}
+	_, err := r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), SnapshotId: aws.String(own[0])})
+	wantCode(t, err, "IncorrectState")
+	must[*ec2.CreateTagsOutput](t)(r.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: all[:1], Tags: tagList("mine", "1")}))
+	if r.State().CheckOthers() == nil {
+		t.Error("a tag more is not told")
+	}
+	must[*ec2.DeleteTagsOutput](t)(r.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: all[:1], Tags: tagList("mine", "1")}))
+	must[*ec2.DeleteSnapshotOutput](t)(r.ec2.DeleteSnapshot(t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: aws.String(own[0])}))
+	if r.State().CheckOthers() == nil {
+		t.Error("a deletion is not told")
+	}
+}
+
 func TestRecycleBin(t *testing.T) {
 	r := start(t, nil)
 	r.SetRecycleBin([]ebssim.RetentionRule{{Tags: map[string]string{"keep": "yes"}, Retain: ebssim.Duration(24 * time.Hour)}})

@@ -12,6 +12,8 @@ type State struct {
 	Now       time.Time       `json:"now"`
 	Volumes   []VolumeState   `json:"volumes"`
 	Snapshots []SnapshotState `json:"snapshots"`
+	// Others are snapshots that nobody made by a call: see CheckOthers.
+	Others    []SnapshotState `json:"others"`
 	Instances []Instance      `json:"instances"`
 }
 
@@ -48,6 +50,7 @@ type SnapshotState struct {
 	Started  time.Time         `json:"started"`
 	Lock     string            `json:"lock,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
+	Other    int               `json:"other,omitempty"` // numbers those of State.Others from 1
 }
 
 // State is a copy of all there is, oldest first.
@@ -55,7 +58,7 @@ func (s *Sim) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()
-	out := State{Now: now, Volumes: []VolumeState{}, Snapshots: []SnapshotState{}, Instances: []Instance{}}
+	out := State{Now: now, Volumes: []VolumeState{}, Snapshots: []SnapshotState{}, Others: []SnapshotState{}, Instances: []Instance{}}
 	for _, v := range s.volumes {
 		if v.isGone(now) {
 			continue
@@ -64,7 +67,10 @@ func (s *Sim) State() State {
 		out.Volumes = append(out.Volumes, s.volumeState(v, now))
 	}
 	for _, snap := range s.snapshots {
-		if !snap.gone(now) {
+		switch {
+		case snap.Other > 0:
+			out.Others = append(out.Others, s.snapshotState(snap, now))
+		case !snap.gone(now):
 			out.Snapshots = append(out.Snapshots, s.snapshotState(snap, now))
 		}
 	}
@@ -77,6 +83,7 @@ func (s *Sim) State() State {
 	slices.SortFunc(out.Snapshots, func(a, b SnapshotState) int {
 		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
 	})
+	slices.SortFunc(out.Others, func(a, b SnapshotState) int { return cmp.Compare(a.Other, b.Other) })
 	return out
 }
 
@@ -96,7 +103,7 @@ func (s *Sim) snapshotState(snap *snapshot, now time.Time) SnapshotState {
 	out := SnapshotState{
 		ID: snap.ID, Dir: s.snapshotDir(snap.ID), VolumeID: snap.VolumeID, State: snap.state(now),
 		Progress: snap.progress(now), SizeGiB: snap.SizeGiB, Bytes: snap.Bytes, Started: snap.Started,
-		Tags: maps.Clone(snap.Tags),
+		Tags: maps.Clone(snap.Tags), Other: snap.Other,
 	}
 	switch {
 	case snap.inBin():

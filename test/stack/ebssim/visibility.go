@@ -12,13 +12,18 @@ func (c *call) shows(made, visible time.Time) bool {
 	return !c.now.Before(settled(made, visible)) || !c.now.Before(visible) && c.number%2 == 0
 }
 
-func (c *call) showsVolume(v *volume) bool { return c.shows(v.Created, v.Visible) && !v.isGone(c.now) }
+// stillShows says whether a call that only looks finds what was deleted: until then every second one.
+func (c *call) stillShows(until time.Time) bool { return c.now.Before(until) && c.number%2 == 0 }
 
-func (c *call) showsSnapshot(snap *snapshot) bool {
-	return snap.Deleted.IsZero() && c.shows(snap.Started, snap.Visible)
+func (c *call) showsVolume(v *volume) bool {
+	return c.shows(v.Created, v.Visible) && (!v.isGone(c.now) || c.stillShows(v.Lingers))
 }
 
-// isGone says that a volume has vanished by itself.
+func (c *call) showsSnapshot(snap *snapshot) bool {
+	return c.shows(snap.Started, snap.Visible) && (snap.Deleted.IsZero() || c.stillShows(snap.Lingers))
+}
+
+// isGone says that a volume was deleted or has vanished by itself.
 func (v *volume) isGone(now time.Time) bool { return !v.Vanishes.IsZero() && !now.Before(v.Vanishes) }
 
 // knownTags are the tags that filters know: those of something new later than its id.

@@ -21,7 +21,8 @@ type volume struct {
 	Created     time.Time         `json:"created"`
 	Visible     time.Time         `json:"visible"`
 	Ready       time.Time         `json:"ready"`
-	Vanishes    time.Time         `json:"vanishes,omitzero"` // when it is gone by itself
+	Vanishes    time.Time         `json:"vanishes,omitzero"` // when it was deleted, or is gone by itself
+	Lingers     time.Time         `json:"lingers,omitzero"`  // until when some calls still show it though it was deleted
 	Tags        map[string]string `json:"tags,omitempty"`
 	Attachments []attachment      `json:"attachments,omitempty"`
 	Change      *modification     `json:"change,omitempty"`
@@ -58,6 +59,7 @@ const (
 	stateCreating  = "creating"
 	stateAvailable = "available"
 	stateInUse     = "in-use"
+	stateDeleting  = "deleting"
 	stateAttaching = "attaching"
 	stateAttached  = "attached"
 	stateDetaching = "detaching"
@@ -65,6 +67,8 @@ const (
 
 func (v *volume) state(now time.Time) string {
 	switch {
+	case v.isGone(now):
+		return stateDeleting
 	case now.Before(v.Ready):
 		return stateCreating
 	case len(v.Attachments) > 0:

@@ -164,7 +164,7 @@ func TestInstancesShowTheirVolumes(t *testing.T) {
 		t.Fatalf("no root device in %+v", i.BlockDeviceMappings)
 	}
 	zones := must[*ec2.DescribeAvailabilityZonesOutput](t)(r.ec2.DescribeAvailabilityZones(t.Context(), &ec2.DescribeAvailabilityZonesInput{}))
-	if len(zones.AvailabilityZones) != 3 || *zones.AvailabilityZones[0].ZoneName != zone {
+	if len(zones.AvailabilityZones) != 4 || *zones.AvailabilityZones[0].ZoneName != zone || *zones.AvailabilityZones[3].ZoneType != "local-zone" {
 		t.Fatalf("got %+v", zones.AvailabilityZones)
 	}
 }
@@ -255,9 +255,8 @@ func TestEventualConsistency(t *testing.T) {
 	snap := r.newSnapshot(t, id)
 	_, err = r.snapshotState(t.Context(), snap)
 	wantCode(t, err, "InvalidSnapshot.NotFound")
-	out := must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}}))
-	if len(out.Snapshots) != 0 {
-		t.Fatalf("listed: %+v", out.Snapshots)
+	if slices.Contains(r.ownSnapshots(t), snap) {
+		t.Fatal("it is listed")
 	}
 	r.clock.Advance(2 * time.Second)
 	must[types.Snapshot](t)(r.snapshotState(t.Context(), snap))
@@ -275,9 +274,8 @@ func TestSharedSnapshot(t *testing.T) {
 	if s := must[types.Snapshot](t)(r.snapshotState(t.Context(), snap)); len(s.Tags) != 0 || *s.OwnerId != "444455556666" {
 		t.Errorf("got %+v", s)
 	}
-	own := must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}}))
-	if len(own.Snapshots) != 0 {
-		t.Errorf("own: %+v", own.Snapshots)
+	if slices.Contains(r.ownSnapshots(t), snap) {
+		t.Error("it is an own one")
 	}
 	_, err := r.ec2.DeleteSnapshot(t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: aws.String(snap)})
 	wantCode(t, err, "UnauthorizedOperation")
@@ -297,6 +295,40 @@ func TestVolumeVanishes(t *testing.T) {
 	_, err := r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{gone}})
 	wantCode(t, err, "InvalidVolume.NotFound")
 	r.volume(t, stays)
+}
+
+// A volume that was deleted is shown as such by every second call for a while.
+func TestDeletedVolumeLingers(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.Visibility = ebssim.Duration(time.Second) })
+	id := r.newVolume(t, "app", "db")
+	r.clock.Advance(2 * time.Second)
+	must[*ec2.DeleteVolumeOutput](t)(r.ec2.DeleteVolume(t.Context(), &ec2.DeleteVolumeInput{VolumeId: aws.String(id)}))
+	shown := func() (n int) {
+		for range 4 {
+			out := must[*ec2.DescribeVolumesOutput](t)(r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{Filters: filter("tag:app", "db")}))
+			for _, v := range out.Volumes {
+				n++
+				if v.State != types.VolumeStateDeleting {
+					t.Errorf("it is %s", v.State)
+				}
+			}
+		}
+		return n
+	}
+	if n := shown(); n != 2 {
+		t.Errorf("%d of 4 calls show it, want 2", n)
+	}
+	for range 2 {
+		_, err := r.ec2.DeleteVolume(t.Context(), &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
+		wantCode(t, err, "InvalidVolume.NotFound")
+	}
+	if _, err := r.VolumeDir(id); err == nil {
+		t.Error("its data is there")
+	}
+	r.clock.Advance(time.Second)
+	if n := shown(); n != 0 {
+		t.Errorf("%d of 4 calls show it at the end", n)
+	}
 }
 
 func TestDeletedVolumesAreGone(t *testing.T) {

@@ -73,4 +73,7 @@ const (
 	// the worst case: an application may be frozen meanwhile, and a second snapshot is
 	// found and deleted later.
 	LookAgainFor = VisibleWithin / 12
+	// BinShowsAfter is after how long the Recycle Bin is asked about what was deleted: it does
+	// not show it at once.
+	BinShowsAfter = time.Second
 )

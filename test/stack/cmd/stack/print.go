@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -46,11 +47,15 @@ func printEnv(out io.Writer, s *stack.Stack) error {
 		{"AWS_ACCESS_KEY_ID", s.S3.AccessKey},
 		{"AWS_SECRET_ACCESS_KEY", s.S3.SecretKey},
 		{"AWS_REGION", s.S3.Region},
+		{"AWS_DEFAULT_REGION", s.S3.Region}, // as older clients call it
 		{"AWS_ENDPOINT_URL_S3", s.S3.Endpoint},
 		{"LIFEBOAT_BUCKET", s.S3.Bucket},
 	}
 	if s.EBS != nil { // its keys are those of the object store
-		pairs = append(pairs, [][2]string{{"AWS_ENDPOINT_URL_EC2", s.EBS.Endpoint}, {"AWS_ENDPOINT_URL_STS", s.EBS.Endpoint}}...)
+		for _, variable := range s.EBS.Endpoints() {
+			name, value, _ := strings.Cut(variable, "=")
+			pairs = append(pairs, [2]string{name, value})
+		}
 	}
 	for _, pair := range pairs {
 		if _, err := fmt.Fprintf(out, "export %s='%s'\n", pair[0], pair[1]); err != nil {
