@@ -62,7 +62,7 @@ func Parse(expression, zone string) (Timing, error) {
 	zone = cmp.Or(zone, prefix)
 	parsed, err := cron.ParseStandard(fields)
 	if err != nil {
-		return Timing{}, fmt.Errorf("cron %q: %w", expression, err)
+		return Timing{}, fmt.Errorf("cron %q: %w", expression, explainCron(fields, err))
 	}
 	if step, ok := parsed.(cron.ConstantDelaySchedule); ok {
 		return fixedSteps(fields, step.Delay, zone)
