@@ -25,6 +25,7 @@
 // the clock, so that it is refused together with one.
 //
 //   - timing.go: what a timing is, and how it is read.
+//   - explain.go: what is wrong with a cron string.
 //   - due.go: which times of a day are due.
 //   - next.go: due times one after the other.
 //   - calendar.go: due times as calendars of Temporal.
