@@ -117,6 +117,35 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedAdvice: what goes on is told with commands that there are, whatever it is.
+func TestInterruptedAdvice(t *testing.T) {
+	for args, want := range map[string][]string{
+		"backup set-expiry nightly 720h":           {`the retention of "nightly" goes on`, "look at it: lifeboat backup describe nightly"},
+		"backup hold nightly --reason audit":       {"look at it: lifeboat backup describe nightly"},
+		"schedule create a --schedule @daily":      {"the change of schedules goes on", "look at it: lifeboat schedule get"},
+		"drill schedule --quarterly --namespace a": {"the change of schedules goes on", "of drills: lifeboat drill schedule get"},
+		"gc run":                     {"the garbage collection goes on", "look at it: lifeboat gc plan"},
+		"backup verify --all --wait": {"the verification of backups goes on"},
+		"backup create x --wait":     {"follow it: lifeboat backup wait x", "cancel it: lifeboat backup cancel x"},
+	} {
+		t.Run(args, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, interrupt)
+			var out, errs bytes.Buffer
+			a := testApp(stock(), "", &out, &errs)
+			code := a.run(ctx, strings.Fields(args))
+			result{code, out.String(), errs.String()}.want(t, console.CodeInterrupted, want...)
+			for l := range strings.Lines(errs.String()) {
+				if _, command, advice := strings.Cut(l, ": lifeboat "); advice {
+					if c, _, err := a.root().Find(strings.Fields(command)); err != nil || c.HasSubCommands() {
+						t.Errorf("there is no command %q", command)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	m := stock()
 	lifeboat(t, m, "", "backup", "cancel", "busy").want(t, console.CodeDone, "was asked to stop", "lifeboat backup wait busy")

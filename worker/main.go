@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *ready {
 		return askReady(ctx, cfg.Health.Listen)
 	}
-	schedules := newSchedules(cfg, nil, nil, nil)
+	schedules := newSchedules(cfg, nil, nil, nil, nil)
 	if err := errors.Join(schedules.backups.CheckConfigured(), schedules.drills.CheckConfigured()); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
@@ -132,7 +132,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	schedules := newSchedules(cfg, locations, tc, log)
+	schedules := newSchedules(cfg, locations, kc, tc, log)
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg.Namespace, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
 	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
@@ -42,9 +44,9 @@ func keepSchedules(ctx context.Context, all keptSchedules, log *slog.Logger) {
 // keptSchedules are those of backups and those of drills.
 type keptSchedules struct{ backups, drills *schedule.Service }
 
-func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client, log *slog.Logger) keptSchedules {
+func newSchedules(cfg *config.Config, locations *repository.Locations, kc *kube.Client, tc *temporal.Client, log *slog.Logger) keptSchedules {
 	return keptSchedules{
-		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}, Log: log},
+		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}, Log: log, Policies: (&backup.Service{Config: cfg, Kube: kc}).CheckPolicies},
 		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}, Log: log},
 	}
 }

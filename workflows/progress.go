@@ -121,11 +121,39 @@ func failurePhase(err error) string {
 	}
 }
 
-// errorMessage is the text of an activity's error without what the SDK puts around it.
+// errorMessage is the cause of an activity's or a child workflow's error, without what the SDK puts
+// around it.
 func errorMessage(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
 		return app.Message()
+	}
+	var activity *temporal.ActivityError
+	var child *temporal.ChildWorkflowExecutionError
+	switch {
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
+		return "a run of that name goes on already"
+	case errors.As(err, &activity):
+		return causeMessage(activity.Unwrap())
+	case errors.As(err, &child):
+		return causeMessage(child.Unwrap())
+	}
+	return err.Error()
+}
+
+// causeMessage says how something ended that gave no reason.
+func causeMessage(err error) string {
+	var late *temporal.TimeoutError
+	var terminated *temporal.TerminatedError
+	switch {
+	case errors.As(err, &late):
+		return "it took longer than it may (" + late.TimeoutType().String() + ")"
+	case errors.As(err, &terminated):
+		return "it was terminated"
+	case temporal.IsCanceledError(err):
+		return "it was cancelled"
+	case err == nil:
+		return "it ended without a reason"
 	}
 	return err.Error()
 }

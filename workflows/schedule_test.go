@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/mock"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -115,10 +116,13 @@ func TestScheduledFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		failure error
 		phase   string
+		reason  string // in plain words, and nothing of what the SDK puts around it
 	}{
-		"refused":   {temporal.NewNonRetryableApplicationError("spec.ttl: negative", contract.ErrTypeInvalid, nil), "FailedValidation"},
-		"fails":     {errors.New("the store was away"), "Failed"},
-		"cancelled": {temporal.NewCanceledError(), "Canceled"},
+		"refused":    {temporal.NewNonRetryableApplicationError("spec.ttl: negative", contract.ErrTypeInvalid, nil), "FailedValidation", "spec.ttl: negative"},
+		"fails":      {errors.New("the store was away"), "Failed", "the store was away"},
+		"cancelled":  {temporal.NewCanceledError(), "Canceled", "it was cancelled"},
+		"late":       {temporal.NewTimeoutError(enums.TIMEOUT_TYPE_START_TO_CLOSE, nil), "Failed", "it took longer than it may (StartToClose)"},
+		"terminated": {new(temporal.TerminatedError), "Failed", "it was terminated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScheduled(t, contract.BackupResult{}, tc.failure)
@@ -130,7 +134,7 @@ func TestScheduledFails(t *testing.T) {
 				t.Fatalf("%d records", len(ends))
 			}
 			slot := ends[0].In.(contract.EndSlotInput).Slot
-			if slot.Outcome != contract.SlotFailed || slot.Phase != tc.phase || slot.Reason == "" || s.phases[len(s.phases)-1] != tc.phase {
+			if slot.Outcome != contract.SlotFailed || slot.Phase != tc.phase || slot.Reason != tc.reason || s.phases[len(s.phases)-1] != tc.phase {
 				t.Errorf("%+v %q", slot, s.phases)
 			}
 		})

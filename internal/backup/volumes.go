@@ -146,6 +146,12 @@ func (s *Service) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.P
 	return s.Snapshots.Choose(spec.VolumeSnapshotLocations)
 }
 
+// CheckPolicies tells whether the resource policies that a spec names are there and can be read.
+func (s *Service) CheckPolicies(ctx context.Context, spec *velerov1.BackupSpec) error {
+	_, err := s.readPolicies(ctx, spec)
+	return err
+}
+
 // readPolicies reads the ConfigMap that spec.resourcePolicy names. Without one the policies are
 // nil.
 func (s *Service) readPolicies(ctx context.Context, spec *velerov1.BackupSpec) (*volume.Policies, error) {

@@ -134,6 +134,7 @@ func (c *change) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now := templates{c.Service, map[string]error{}}
 	for i, in := range c.in.Apply {
 		stored := c.defined[in.Name]
 		if stored != nil && stored.Source == repository.SourceConfig {
@@ -144,7 +145,7 @@ func (c *change) apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		warnings := slices.Concat(c.rules[i].warnings, warnOfSource(&c.in.Apply[i], backups), warnOfMove(stored, d))
+		warnings := slices.Concat(c.rules[i].warnings, warnOfSource(&c.in.Apply[i], backups), warnOfMove(stored, d), now.warn(ctx, &d.Schedule))
 		if d.PausedByHand {
 			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat %s unpause %s` ends that", d.PausedSince.Format(time.RFC3339), c.words().command, d.Name))
 		}

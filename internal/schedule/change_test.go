@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -11,11 +12,13 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // TestApplyTwentyTimes changes nothing after the first.
@@ -342,5 +345,39 @@ func TestTakenOver(t *testing.T) {
 	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{own}}), "a configured") // as it was, and not paused
 	if got := w.status("a"); got.Phase != contract.ScheduleEnabled || len(got.Warnings) > 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestWarnsOfTemplate: a schedule whose backups could not be taken now is accepted with a warning:
+// what is missing may come before it is due.
+func TestWarnsOfTemplate(t *testing.T) {
+	w := newWorld(t)
+	w.Policies = func(_ context.Context, spec *velerov1.BackupSpec) error {
+		if spec.ResourcePolicy == nil {
+			return nil
+		}
+		return failure.Invalid("spec.resourcePolicy.name: there is no ConfigMap %s in namespace lifeboat; create it there or correct the name", spec.ResourcePolicy.Name)
+	}
+	named := daily("a", func(s *contract.Schedule) {
+		s.Spec.Template.ResourcePolicy = &corev1.TypedLocalObjectReference{Kind: "configmap", Name: "missing"}
+	})
+	warnings := func(s contract.Schedule) string {
+		t.Helper()
+		res, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{s}})
+		if err != nil || len(res.Changes) != 1 {
+			t.Fatalf("%+v %v", res, err)
+		}
+		return strings.Join(res.Changes[0].Warnings, "\n")
+	}
+	if got := warnings(named); got != "its backups fail as things are: spec.template.resourcePolicy.name: there is no ConfigMap missing in namespace lifeboat; create it there or correct the name" {
+		t.Error(got)
+	}
+	if got := warnings(daily("b")); got != "" {
+		t.Error(got)
+	}
+	away := errors.New("dial tcp 192.0.2.1:443: connection refused")
+	w.Locations = w.Locations.WithProbe(func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return nil, away })
+	if got := warnings(daily("b")); !strings.HasPrefix(got, `its backups fail as things are: storage location "default" is Unavailable: `) || !strings.Contains(got, "connection refused") {
+		t.Error(got)
 	}
 }

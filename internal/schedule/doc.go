@@ -4,6 +4,8 @@
 //   - service.go: what it depends on.
 //   - validate.go: what may be said in a definition.
 //   - change.go: apply, pause, delete.
+//   - compare.go: what a document says otherwise than what is stored.
+//   - template.go: whose backups fail as things are.
 //   - ensure.go: Temporal has the schedules that the bucket has.
 //   - slot.go: a run decides for which due time it is, and records how it ended.
 //   - turn.go: at most so many backups at a time, the oldest due time first.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -22,6 +24,8 @@ type Service struct {
 	Config    *config.Config
 	Locations *repository.Locations
 	Temporal  Temporal
+	// Policies reads the resource policies that a template names; nil means nobody does.
+	Policies func(ctx context.Context, template *velerov1.BackupSpec) error
 	// Log is told when the configuration takes the place of a schedule; nil means nobody is.
 	Log *slog.Logger
 	// Now is the clock; nil means the machine's.

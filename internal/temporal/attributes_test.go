@@ -15,11 +15,13 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -37,6 +39,8 @@ type server struct {
 	unknown    int // how many starts are refused because an attribute is not known yet
 	away       bool
 	started    []*workflowservice.StartWorkflowExecutionRequest
+	asked      func() // is called while a start is under way
+	polled     bool   // by a worker
 }
 
 func (s *server) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
@@ -87,6 +91,9 @@ func (s *server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 	if s.unknown--; s.unknown >= 0 {
 		return nil, status.Error(codes.InvalidArgument, "Namespace default has no mapping defined for search attribute LifeboatCluster")
 	}
+	if s.asked != nil {
+		s.asked()
+	}
 	s.started = append(s.started, in)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "r"}, nil
 }
@@ -116,7 +123,28 @@ func (s *server) DescribeTaskQueue(context.Context, *workflowservice.DescribeTas
 	if s.away {
 		return nil, status.Error(codes.Unavailable, "connection refused")
 	}
+	if s.polled {
+		poller := &taskqueuepb.PollerInfo{Identity: "w", LastAccessTime: timestamppb.Now()}
+		return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{poller}}, nil
+	}
 	return &workflowservice.DescribeTaskQueueResponse{}, nil
+}
+
+// A start that was asked for as somebody interrupts is known, so that it can be told that it goes on.
+func TestInterruptedStart(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	s := &server{polled: true, asked: func() {
+		interrupt()
+		time.Sleep(50 * time.Millisecond) // the client has seen it
+	}}
+	c := connectTo(t, s).ForCluster("prod")
+	run, err := c.StartScheduleChange(ctx, contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	if err != nil || run.RunID != "r" || len(s.started) != 1 {
+		t.Errorf("%+v, %v, %d starts", run, err, len(s.started))
+	}
+	if _, err := c.StartScheduleChange(ctx, contract.ChangeSchedulesInput{Pause: []string{"a"}}); err == nil || len(s.started) != 1 {
+		t.Errorf("started after the interrupt: %v, %d starts", err, len(s.started))
+	}
 }
 
 func (s *server) GetWorkflowExecutionHistory(context.Context, *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {

@@ -28,6 +28,9 @@ const (
 // startTimeout is how long a start may take, the SDK's own retries included.
 const startTimeout = 15 * time.Second
 
+// interruptGrace is how long an interrupt waits for the answer to a start that was asked for.
+const interruptGrace = 3 * time.Second
+
 // StartBackup starts a backup. ErrExists names the run that holds the name;
 // ErrNoWorker says that nothing would take the work.
 func (c *Client) StartBackup(ctx context.Context, in contract.BackupInput) (Run, error) {
@@ -101,7 +104,7 @@ func (c *Client) startRun(ctx context.Context, kind Kind, name string, opts clie
 	if err := c.RequireWorker(ctx); err != nil {
 		return Run{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := untilAnswered(ctx)
 	defer cancel()
 	run, err := c.sdk.ExecuteWorkflow(ctx, opts, string(kind), in)
 	if lacksAttributes(err) {
@@ -118,6 +121,14 @@ func (c *Client) startRun(ctx context.Context, kind Kind, name string, opts clie
 		return Run{}, fmt.Errorf("start %s: %w", kind.naming(name), explainError(err))
 	}
 	return Run{Kind: kind, Name: name, WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
+}
+
+// untilAnswered is for a start: whoever interrupts it waits a moment for the answer, without which
+// nobody could tell whether the run goes on.
+func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(interruptGrace, cancel) })
+	return asking, func() { stop(); cancel() }
 }
 
 func lacksAttributes(err error) bool {

@@ -25,6 +25,7 @@
 // the clock, so that it is refused together with one.
 //
 //   - timing.go: what a timing is, and how it is read.
+//   - explain.go: what is wrong with a cron string.
 //   - due.go: which times of a day are due.
 //   - next.go: due times one after the other.
 //   - calendar.go: due times as calendars of Temporal.
@@ -62,7 +63,7 @@ func Parse(expression, zone string) (Timing, error) {
 	zone = cmp.Or(zone, prefix)
 	parsed, err := cron.ParseStandard(fields)
 	if err != nil {
-		return Timing{}, fmt.Errorf("cron %q: %w", expression, err)
+		return Timing{}, fmt.Errorf("cron %q: %w", expression, explainCron(fields, err))
 	}
 	if step, ok := parsed.(cron.ConstantDelaySchedule); ok {
 		return fixedSteps(fields, step.Delay, zone)

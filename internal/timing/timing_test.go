@@ -98,6 +98,28 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// TestParseExplains: a refusal says what to write, and nothing of the options of a library.
+func TestParseExplains(t *testing.T) {
+	const syntax = "L, W, # and H are of other programs"
+	for expression, want := range map[string]string{
+		"0 2 L * *": syntax, "0 2 15W * *": syntax, "0 2 LW * *": syntax, "0 2 * * 5#3": syntax, "0 2 * * FRI#L": syntax, "H 2 * * *": syntax, "0 2 * * 5L": syntax,
+		"x 2 * * *": `"x" is neither a number nor the name of a month or weekday`, "0 2 * * MOM": `"MOM" is neither`, "-1 * * * *": "a number is missing before or after a hyphen, slash or comma",
+		"99999999999999999999 * * * *": "is neither", "@nightly": "there are @yearly", "@every": "there are @yearly", "@every 1d": "write 24h for a day",
+		"": "is empty", "CRON_TZ=UTC": "is empty",
+	} {
+		_, err := timing.Parse(expression, "")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", expression, err, want)
+			continue
+		}
+		for _, word := range []string{"option", "strconv", "failed to parse", "time: "} {
+			if strings.Contains(err.Error(), word) {
+				t.Errorf("%q: %v", expression, err)
+			}
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ expression, zone, want string }{
 		{"", "", "empty"},

@@ -40,35 +40,55 @@ func ProgressState(s temporal.Sample) show.State {
 }
 
 func (con *Console) sayGoesOn(run temporal.Run) {
-	if run.Name == "" {
+	if run.Name == "" || run.Kind == temporal.KindSchedules {
 		con.Note("stopped waiting; the %s goes on as workflow %s.\n", jobWord(run.Kind), run.WorkflowID)
-		return
+	} else {
+		con.Note("stopped waiting; the %s of %q goes on.\n", jobWord(run.Kind), run.Name)
 	}
-	con.Note("stopped waiting; the %s of %q goes on.\n", jobWord(run.Kind), run.Name)
-	if run.Kind == temporal.KindDelete {
+	for _, line := range advice(run) {
+		con.Note("  %s\n", line)
+	}
+}
+
+// advice are commands for a run that goes on.
+func advice(run temporal.Run) []string {
+	switch run.Kind {
+	case temporal.KindDelete:
 		where := ""
 		if run.Location != "" {
 			where = " --storage-location " + run.Location
 		}
-		con.Note("  follow it: lifeboat backup delete %s%s --confirm\n", run.Name, where)
-		return
-	}
-	if run.Kind == temporal.KindRehearsal {
-		con.Note("  follow it: lifeboat backup rehearse %s --wait\n", run.Name)
-		return
-	}
-	if run.Kind == temporal.KindDrill {
-		con.Note("  follow it: lifeboat drill wait\n  end it: lifeboat drill stop\n")
-		return
+		return []string{"follow it: lifeboat backup delete " + run.Name + where + " --confirm"}
+	case temporal.KindRehearsal:
+		return []string{"follow it: lifeboat backup rehearse " + run.Name + " --wait"}
+	case temporal.KindDrill:
+		return []string{"follow it: lifeboat drill wait", "end it: lifeboat drill stop"}
+	case temporal.KindRetain:
+		return []string{"look at it: lifeboat backup describe " + run.Name}
+	case temporal.KindSchedules:
+		return []string{"look at it: lifeboat schedule get", "or, of drills: lifeboat drill schedule get"}
+	case temporal.KindGarbage:
+		return []string{"look at it: lifeboat gc plan"}
+	case temporal.KindVerify:
+		return []string{"look at it: lifeboat backup get"}
 	}
 	noun := run.Kind.Noun()
-	con.Note("  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
-		noun, run.Name, noun, run.Name, noun, run.Name)
+	return []string{
+		"follow it: lifeboat " + noun + " wait " + run.Name,
+		"look at it: lifeboat " + noun + " describe " + run.Name,
+		"cancel it: lifeboat " + noun + " cancel " + run.Name,
+	}
 }
 
+// jobWord is how a run is called before the name of its backup.
 func jobWord(k temporal.Kind) string {
-	if k == temporal.KindDelete {
+	switch k {
+	case temporal.KindDelete:
 		return "deletion"
+	case temporal.KindRetain:
+		return "retention"
+	case temporal.KindRehearsal:
+		return "rehearsal"
 	}
 	return k.Noun()
 }
