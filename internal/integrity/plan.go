@@ -2,6 +2,7 @@
 // has found beside them. It changes no backup.
 //
 //   - plan.go: which backups are due, by the rules of package verification.
+//   - lost.go: backups whose document somebody has deleted.
 //   - verify.go: one backup, ours or Velero's; every finding names a file or a snapshot.
 //   - throttle.go: the bandwidth.
 //
@@ -84,7 +85,7 @@ func (r *Runner) Plan(ctx context.Context, in contract.PlanVerificationInput) (c
 		if listing.ReadOnly {
 			return nil, nil
 		}
-		return r.candidates(ctx, a.Location, listing)
+		return r.candidates(ctx, a.Location, listing, in.Now)
 	})
 	if err != nil {
 		return contract.VerificationPlan{}, err
@@ -139,31 +140,35 @@ func (r *Runner) planNamed(ctx context.Context, in contract.PlanVerificationInpu
 	plan := contract.VerificationPlan{Backups: len(in.Names)}
 	names := in.Names[:min(len(in.Names), rowsPerPlan)]
 	for _, name := range names {
-		found, _, err := repository.FindDocument[velerov1.Backup](ctx, r.locations, in.Location, name, "backup", layout.Backup{Name: name}.Metadata())
+		found, err := r.findNamed(ctx, name, in.Location)
 		if err != nil {
 			return plan, err
 		}
-		bytes, err := r.factsOf(ctx, found.Store, found.Location.Name, repository.BackupEntry{Name: name, UID: string(found.Value.UID)})
+		known, err := r.factsOf(ctx, found.Store, found.Location.Name, repository.BackupEntry{Name: name, UID: found.Value})
 		if err != nil {
 			return plan, err
 		}
-		plan.Due = append(plan.Due, r.rowOf(verification.Backup{Name: name, Location: found.Location.Name, UID: string(found.Value.UID), Bytes: bytes.bytes}))
+		plan.Due = append(plan.Due, r.rowOf(verification.Backup{Name: name, Location: found.Location.Name, UID: found.Value, Bytes: known.bytes}))
 	}
 	plan.MoreDue = len(in.Names) - len(names)
 	return plan, nil
 }
 
 // candidates are the backups of a location that this cluster verifies.
-func (r *Runner) candidates(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing) ([]candidate, error) {
+func (r *Runner) candidates(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]candidate, error) {
 	said, err := beside.ReadRetentions(ctx, listing.Store)
 	if err != nil {
 		return nil, err
 	}
 	var out []candidate
+	listed := map[string]bool{}
 	for next := ""; ; {
 		var page []repository.BackupEntry
 		if page, next, err = listing.Page(ctx, next); err != nil {
 			return nil, err
+		}
+		for _, e := range page {
+			listed[e.Name] = true
 		}
 		page = slices.DeleteFunc(page, func(e repository.BackupEntry) bool { return !isWhole(e.Phase) })
 		known, err := r.readFacts(ctx, listing.Store, bsl.Name, page)
@@ -176,7 +181,8 @@ func (r *Runner) candidates(ctx context.Context, bsl *velerov1.BackupStorageLoca
 			}
 		}
 		if next == "" {
-			return out, nil
+			lost, err := r.lostIn(ctx, listing.Store, bsl.Name, listed, now)
+			return append(out, lost...), err
 		}
 	}
 }

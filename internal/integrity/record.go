@@ -29,7 +29,12 @@ func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 		return res, err
 	}
 	_, err := v.store.Head(ctx, v.layout.Metadata())
-	if errors.Is(err, store.ErrNotFound) {
+	gone := errors.Is(err, store.ErrNotFound)
+	if gone && v.isLost {
+		v.isLost, err = isLost(ctx, v.store, v.layout.Name)
+		gone = err == nil && !v.isLost
+	}
+	if gone {
 		return res, errors.Join(errGone, beside.ForgetVerifications(ctx, v.store, v.layout.Name))
 	}
 	return res, err

@@ -71,7 +71,9 @@ type reading struct {
 	found    beside.Verification
 	last     *beside.Verification // nil for none
 
-	unsampled bool // blocks of snapshots cannot be read
+	isLost       bool // the document was deleted
+	isUnreadable bool // or is no document
+	unsampled    bool // blocks of snapshots cannot be read
 }
 
 // readBackup reads the document, then everything that it leads to.
@@ -96,7 +98,7 @@ func (v *reading) readBackup(ctx context.Context) error {
 
 // isOurs goes by the document and by the files: a document may have lost what says it.
 func (v *reading) isOurs(ctx context.Context) (bool, error) {
-	if v.doc.Annotations[repository.AnnotationUID] != "" {
+	if v.isLost || v.doc.Annotations[repository.AnnotationUID] != "" {
 		return true, nil
 	}
 	_, err := v.store.Head(ctx, v.layout.Manifest())
@@ -129,13 +131,15 @@ func (v *reading) readDocument(ctx context.Context) error {
 	key := v.layout.Metadata()
 	data, err := repository.GetBytes(ctx, v.store, key)
 	if errors.Is(err, store.ErrNotFound) {
-		return errGone
+		return v.missDocument(ctx, key)
 	}
 	if err != nil {
+		v.isUnreadable = true
 		return v.noteDamage(key, err)
 	}
 	v.found.Document, v.found.Bytes = archive.Digest(data), int64(len(data))
 	if err := json.Unmarshal(data, &v.doc); err != nil {
+		v.isUnreadable = true
 		v.found.AddDamage(key, fmt.Sprintf("is no Backup document: %v", err))
 		return nil
 	}
@@ -147,6 +151,18 @@ func (v *reading) readDocument(ctx context.Context) error {
 		return errGone
 	}
 	v.checkDocument(key)
+	return nil
+}
+
+// missDocument notes that the document was deleted, if the backup was not.
+func (v *reading) missDocument(ctx context.Context, key string) (err error) {
+	if v.isLost, err = isLost(ctx, v.store, v.layout.Name); err != nil {
+		return err
+	}
+	if !v.isLost {
+		return errGone
+	}
+	v.found.AddDamage(key, "the file is missing: no list has the backup and no restore finds it until it is put back, and a garbage collection removes the rest")
 	return nil
 }
 
@@ -205,6 +221,7 @@ func (v *reading) readArchive(ctx context.Context) error {
 func (v *reading) checkManifest(key, digest string) {
 	committed := v.doc.Annotations[repository.AnnotationManifest]
 	switch {
+	case v.isLost || v.isUnreadable: // nothing to compare with
 	case v.manifest.UID != string(v.doc.UID):
 		v.found.AddDamage(key, fmt.Sprintf("is of another backup: its uid is %s, that of the document is %s", v.manifest.UID, v.doc.UID))
 	case v.doc.Annotations[repository.AnnotationUID] == "":

@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
@@ -220,6 +221,82 @@ func TestChangedDocument(t *testing.T) {
 	}
 }
 
+// A document that somebody deleted is found and named, by name and among all, until it is put
+// back; the backup has no entry in any list meanwhile.
+func TestLostDocument(t *testing.T) {
+	for _, before := range []string{"verified", "never verified"} {
+		t.Run(before, func(t *testing.T) {
+			w, key := newWorld(t), layout.Backup{Name: "b"}.Metadata()
+			if before == "verified" {
+				w.wantOutcome(t, contract.VerificationGood)
+			}
+			doc, _ := w.Object(key)
+			w.Remove(key)
+			for _, ask := range []contract.PlanVerificationInput{
+				{Now: day(2)}, {Now: day(2), NotSince: day(2)}, {Now: day(2), Names: []string{"b"}},
+			} {
+				plan, err := w.runner().Plan(t.Context(), ask)
+				if err != nil || namesOf(plan.Due) != "default/b" || plan.Due[0].UID != "uid-b" || len(plan.Late) > 0 {
+					t.Fatalf("%+v, %v", plan, err)
+				}
+			}
+			res := w.wantOutcome(t, contract.VerificationCorrupt)
+			if len(res.Damage) != 1 || res.Damage[0].What != key || !strings.Contains(res.Damage[0].Found, "the file is missing") || res.Bytes == 0 || res.Snapshots != 2 {
+				t.Errorf("%+v", res)
+			}
+			plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: time.Now()})
+			if err != nil || len(plan.Due) > 0 || plan.Corrupt != 1 || plan.Backups != 1 {
+				t.Errorf("after it was found: %+v, %v", plan, err)
+			}
+			if before == "verified" {
+				w.Set(key, append(slices.Clone(doc), ' '))
+				w.wantOutcome(t, contract.VerificationCorrupt)
+			}
+			w.Set(key, doc)
+			w.wantOutcome(t, contract.VerificationGood)
+		})
+	}
+}
+
+// What is no lost backup is not named as one: what a run writes or deletes, another cluster's,
+// and files that no manifest says what they are of.
+func TestPlanWithoutDocuments(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"written", "deleted", "foreign"} {
+		cluster := "prod"
+		if name == "foreign" {
+			cluster = "dev"
+		}
+		w.storeBackup(t, name, "uid-"+name, cluster, day(1))
+		w.Remove(layout.Backup{Name: name}.Metadata())
+	}
+	w.Set(layout.NameLock("written"), []byte(`{"uid":"uid-written"}`))
+	w.Set(layout.Tombstone("deleted"), []byte(`{"name":"deleted","uid":"uid-deleted"}`))
+	w.Set(layout.Backup{Name: "velero"}.Tarball(), []byte("x"))
+	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(2), NotSince: day(2)})
+	if err != nil || namesOf(plan.Due) != "default/b" {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	for _, name := range []string{"written", "deleted", "velero"} {
+		if _, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(2), Names: []string{name}}); failure.TypeOf(err) != contract.ErrTypeNotFound {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A document that cannot be read is found by the name of its backup, too.
+func TestPlanNamedDamaged(t *testing.T) {
+	w := newWorld(t)
+	w.Set(layout.Backup{Name: "b"}.Metadata(), []byte("{"))
+	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(2), Names: []string{"b"}})
+	if err != nil || namesOf(plan.Due) != "default/b" {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if res := w.verify(t, "b", plan.Due[0].UID); len(res.Damage) != 1 || !strings.Contains(res.Damage[0].Found, "is no Backup document") {
+		t.Errorf("%+v", res)
+	}
+}
+
 // A document that was damaged when it was read for the first time is nothing to go by.
 func TestDocumentDamagedAtFirst(t *testing.T) {
 	w, key := newWorld(t), layout.Backup{Name: "b"}.Metadata()
@@ -392,7 +469,19 @@ func TestVerifyFails(t *testing.T) {
 func TestVerifyGone(t *testing.T) {
 	l := layout.Backup{Name: "b"}
 	for name, remove := range map[string]func(w *world){
-		"before":   func(w *world) { w.Remove(l.Metadata()) },
+		"before": func(w *world) {
+			for _, key := range w.filesOf("b") {
+				w.Remove(key)
+			}
+		},
+		"being deleted": func(w *world) {
+			w.Set(layout.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+			w.Remove(l.Metadata())
+		},
+		"written by a run": func(w *world) {
+			w.Set(layout.NameLock("b"), []byte(`{"uid":"uid-other"}`))
+			w.Remove(l.Metadata())
+		},
 		"replaced": func(w *world) { w.storeBackup(t, "b", "uid-new", "prod", day(2)) },
 		"meanwhile": func(w *world) {
 			w.Intercept(func(_ context.Context, r memstore.Request) error {
