@@ -1,6 +1,7 @@
 package ebs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 // DeleteSnapshot deletes a snapshot of this account. It looks first: what is not
@@ -43,8 +45,7 @@ func (l *Location) DeleteFound(ctx context.Context, found map[string]Snapshot, i
 	if err := requireTags("DeleteSnapshot", id, s.Tags, must); err != nil {
 		return Deletion{}, err
 	}
-	_, err := l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
-	err = classify("DeleteSnapshot", id, err)
+	err := l.deleteShown(ctx, s)
 	if err == nil || errors.Is(err, ErrNotFound) {
 		l.deleted.add(id)
 	}
@@ -55,6 +56,30 @@ func (l *Location) DeleteFound(ctx context.Context, found map[string]Snapshot, i
 		return l.inRecycleBin(ctx, id, Gone)
 	}
 	return l.retainedBecause(ctx, id, err)
+}
+
+// deleteShown deletes a snapshot that EC2 has shown. What is older than calls can differ about is not
+// there any more if it is not found.
+func (l *Location) deleteShown(ctx context.Context, s Snapshot) error {
+	ask := func(ctx context.Context) error {
+		_, err := l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(s.ID)})
+		return classify("DeleteSnapshot", s.ID, err)
+	}
+	if time.Since(s.Started) > quota.VisibleWithin {
+		return ask(ctx)
+	}
+	return askUntilShown(ctx, ask)
+}
+
+// askUntilShown asks again for something that EC2 has shown and does not find: it may not show what was
+// made a moment ago to every call. What was deleted a moment ago costs that time, too.
+func askUntilShown(ctx context.Context, ask func(context.Context) error) error {
+	var answer error
+	err := lookAgain(ctx, func(ctx context.Context) (bool, error) {
+		answer = ask(ctx)
+		return !errors.Is(answer, ErrNotFound), nil
+	})
+	return cmp.Or(err, answer)
 }
 
 // retainedBecause tells whether a snapshot that was not deleted is locked or used by an AMI.
@@ -147,8 +172,10 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 	if v.Instance != "" {
 		return Deletion{Outcome: Retained, Reason: "attached to instance " + v.Instance}, nil
 	}
-	_, err = l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
-	err = classify("DeleteVolume", id, err)
+	err = askUntilShown(ctx, func(ctx context.Context) error {
+		_, err := l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
+		return classify("DeleteVolume", id, err)
+	})
 	var e *awserr.Error
 	switch {
 	case err == nil:

@@ -2,6 +2,7 @@ package ebs
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,31 @@ func TestPrune(t *testing.T) {
 		}
 		if _, err := l.Prune(t.Context(), "", nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("no run named: %v", err)
+		}
+	})
+}
+
+// TestDeleteWhatNotEachCallShows: a young snapshot that EC2 has shown to one call may be hidden
+// from the call that deletes it. It is not taken for gone.
+func TestDeleteWhatNotEachCallShows(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l := w.location()
+		for i, v := range w.volumes(4) { // every second call finds them
+			s, err := w.admin.Snapshot(t.Context(), uid+strconv.Itoa(i), requestOf(uid+strconv.Itoa(i), v, "pv-1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(settles * 3 / 4)
+			s.Started = time.Now()
+			end, err := l.DeleteFound(t.Context(), map[string]Snapshot{s.ID: s}, s.ID, backupTag("nightly"))
+			if err != nil || end.Outcome != Deleted {
+				t.Errorf("snapshot %d: %+v, %v", i, end, err)
+			}
+		}
+		for _, s := range w.snapshots() {
+			if s.Where == "" {
+				t.Errorf("snapshot %s is left", s.ID)
+			}
 		}
 	})
 }
