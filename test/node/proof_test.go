@@ -15,6 +15,7 @@ import (
 func TestProof(t *testing.T) {
 	t.Parallel()
 	p := start(t, "proof")
+	p.drilled = []string{"csi", "native"}
 	disks := p.disks(t)
 	for path, flags := range paths() {
 		p.backup(t, path, flags)

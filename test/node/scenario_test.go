@@ -21,6 +21,8 @@ type proof struct {
 	namespace string
 	database  postgres
 	options   harness.Options
+	origin    string   // what evidence says whose the backups are
+	drilled   []string // those that are drilled in the new cluster, too
 }
 
 const fileText = "a plain file, written once"
@@ -31,6 +33,7 @@ func start(t *testing.T, name string) *proof {
 	t.Helper()
 	p := &proof{options: harness.Options{Cluster: name, Prefix: name + "-" + id, Edit: withDisks(shared)}}
 	p.cluster = lifeboat(t, shared, p.options)
+	p.origin = p.Cluster
 	p.namespace = p.cluster.namespace(t, name)
 	p.applyIn(t, p.namespace, diskPod("writer", ""))
 	p.database = p.startPostgres(t, p.namespace)
@@ -110,6 +113,8 @@ func (p *proof) newCluster(t *testing.T) {
 			namespace := p.namespace + "-" + path
 			p.check(t, p.restore(t, c, path, "new-"+path, namespace), p.database.content(t))
 		})
+	}
+	for _, path := range p.drilled {
 		t.Run(path+" drilled", func(t *testing.T) { p.drillElsewhere(t, c, path) })
 	}
 }
@@ -133,7 +138,7 @@ func (p *proof) drillElsewhere(t *testing.T, c cluster, backup string) {
 		t.Fatal(err)
 	}
 	from, to := e.Statement.Predicate.Source, e.Statement.Predicate.Target
-	if from.Cluster.Name != p.Cluster || to.Cluster.Name != c.Cluster || to.Cluster.UID == from.Cluster.UID || len(from.Snapshots) != 2 {
+	if from.Cluster.Name != p.origin || to.Cluster.Name != c.Cluster || to.Cluster.UID == from.Cluster.UID || len(from.Snapshots) != 2 {
 		t.Errorf("from %+v to %+v", from, to)
 	}
 	if left := e.Statement.Predicate.Teardown; left.Outcome != evidence.TeardownComplete {

@@ -14,6 +14,7 @@ import (
 func TestRestoreOfVelero(t *testing.T) {
 	t.Parallel()
 	p := start(t, "theirs")
+	p.origin, p.drilled = "unknown", []string{"native"} // Velero's name no cluster
 	for path := range paths() {
 		v := p.velero(t, path)
 		if err := v.Backup(t.Context(), path, "--include-namespaces="+p.namespace, "--snapshot-volumes"); err != nil {
