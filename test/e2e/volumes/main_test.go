@@ -69,7 +69,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	limits := ebssim.Fast()
-	limits.Visibility = ebssim.Duration(visibility)
+	limits.Visibility, limits.Steady = ebssim.Duration(visibility), true
 	o := stack.Options{ // fast, and EC2 shows what was made soon: TestStrictAccount has an account as AWS's
 		Kwok: true, EBS: true, EBSFast: true, EBSAuto: true, TemporalOnDisk: true,
 		EBSOptions: ebssim.Options{Limits: &limits}, APIServerArgs: audit.Args(),

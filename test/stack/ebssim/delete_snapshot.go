@@ -20,7 +20,7 @@ func (s *Sim) deleteSnapshot(c *call) (any, error) {
 	if snap.Lock.holds(c.now) {
 		return nil, errLocked(snap.ID)
 	}
-	snap.Deleted, snap.Lingers = c.now, c.now.Add(s.limits.Visibility.D())
+	snap.Deleted, snap.Lingers = c.now, s.limits.lingersUntil(c.now)
 	if keep := s.retention(snap); keep > 0 && snap.state(c.now) == stateCompleted {
 		snap.BinExit = c.now.Add(keep)
 	}

@@ -21,7 +21,7 @@ func (s *Sim) deleteVolume(c *call) (any, error) {
 	case stateCreating:
 		return nil, errState("The volume '%s' is in the 'creating' state.", v.ID)
 	}
-	v.Vanishes, v.Lingers = c.now, c.now.Add(s.limits.Visibility.D())
+	v.Vanishes, v.Lingers = c.now, s.limits.lingersUntil(c.now)
 	if !c.now.Before(v.Lingers) {
 		return returned{Return: true}, s.removeVolume(v.ID)
 	}

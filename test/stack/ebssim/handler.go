@@ -31,6 +31,7 @@ type call struct {
 	who      *identity
 	now      time.Time
 	number   int // of all calls, from 1
+	steady   bool
 	denied   string
 }
 
@@ -95,7 +96,7 @@ func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	c.now, c.number = s.clock.Now(), s.calls
+	c.now, c.number, c.steady = s.clock.Now(), s.calls, s.limits.Steady
 	if err := s.authenticate(c, r, body); err != nil {
 		return nil, err
 	}

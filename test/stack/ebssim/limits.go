@@ -23,6 +23,9 @@ type Limits struct {
 	// again every second call does not find it, and filters do not know its tags. What was
 	// deleted every second call shows for so long, and the Recycle Bin shows it after half of that.
 	Visibility Duration `json:"visibility"`
+	// Steady has all calls agree: what Visibility has passed of is found by each, and what was deleted
+	// by none. It is for tests that look at the account themselves.
+	Steady bool `json:"steady,omitempty"`
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
 	PendingPerVolume  int `json:"pendingPerVolume"`
@@ -76,6 +79,14 @@ func publishedBuckets() map[string]Bucket {
 // at once, and only the number of pending snapshots and the storage are limited.
 func Fast() Limits {
 	return Limits{SnapshotBase: Duration(50 * time.Millisecond), PendingPerAccount: 100, PendingPerVolume: 5, StorageGiB: 50 << 10}
+}
+
+// lingersUntil is until when some calls still show what is deleted now.
+func (l Limits) lingersUntil(now time.Time) time.Time {
+	if l.Steady {
+		return now
+	}
+	return now.Add(l.Visibility.D())
 }
 
 func (l Limits) clone() Limits {
