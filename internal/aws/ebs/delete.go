@@ -172,10 +172,7 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 	if v.Instance != "" {
 		return Deletion{Outcome: Retained, Reason: "attached to instance " + v.Instance}, nil
 	}
-	err = askUntilShown(ctx, func(ctx context.Context) error {
-		_, err := l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
-		return classify("DeleteVolume", id, err)
-	})
+	err = askUntilShown(ctx, func(ctx context.Context) error { return l.askDeleteVolume(ctx, id) })
 	var e *awserr.Error
 	switch {
 	case err == nil:
@@ -186,4 +183,9 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 		return Deletion{Outcome: Retained, Reason: awserr.Brief(e.Cause)}, nil
 	}
 	return Deletion{}, err
+}
+
+func (l *Location) askDeleteVolume(ctx context.Context, id string) error {
+	_, err := l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
+	return classify("DeleteVolume", id, err)
 }

@@ -2,6 +2,7 @@ package ebs
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -205,6 +206,30 @@ func TestDeleteWhatNotEachCallShows(t *testing.T) {
 			if s.Where == "" {
 				t.Errorf("snapshot %s is left", s.ID)
 			}
+		}
+	})
+}
+
+// TestDeleteVolumeThatNotEachCallShows: of two calls in a row one does not find a young volume. Where the
+// first has found it, the second asks until it does.
+func TestDeleteVolumeThatNotEachCallShows(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])
+		v, err := w.admin.CreateVolume(t.Context(), VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(settles * 3 / 4)
+		var outcomes []Outcome
+		for range 2 { // the first look of one of them finds it
+			d, err := l.DeleteVolume(t.Context(), v.ID, map[string]string{TagRestoreUID: "r-1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes = append(outcomes, d.Outcome)
+		}
+		if !slices.Contains(outcomes, Deleted) {
+			t.Errorf("%q", outcomes)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package ebs
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,9 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
@@ -58,16 +54,17 @@ func (l *Location) TryRestore(ctx context.Context, cluster, snapshotID string) (
 // deleteTry deletes the volume of a try without a look whether it is there: EC2 may show it to some
 // calls only. One that was dropped is asked for once.
 func (l *Location) deleteTry(ctx context.Context, id string, isDropped bool) error {
-	var answer error
-	err := lookAgain(ctx, func(ctx context.Context) (bool, error) {
-		_, err := l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
-		answer = classify("DeleteVolume", id, err)
-		return isDropped || !errors.Is(answer, ErrNotFound), nil
-	})
-	if err == nil && errors.Is(answer, ErrNotFound) {
+	ask := func(ctx context.Context) error { return l.askDeleteVolume(ctx, id) }
+	var err error
+	if isDropped {
+		err = ask(ctx)
+	} else {
+		err = askUntilShown(ctx, ask)
+	}
+	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	return cmp.Or(answer, err)
+	return err
 }
 
 // deleteTried leaves one that EC2 still makes to the try that waits for it.
