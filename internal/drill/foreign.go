@@ -29,38 +29,53 @@ type request struct {
 	bytes int64
 }
 
-// fits says that Kubernetes would bind the claim to a volume that is there. Where the cluster has no
+// fits says that Kubernetes would bind the claim to a free volume. Where the cluster has no
 // usual class, that is any volume without a class.
 func (r request) fits(pv *corev1.PersistentVolume, usual string) bool {
 	capacity := pv.Spec.Capacity[corev1.ResourceStorage]
-	return pv.Spec.ClaimRef == nil && pv.Spec.StorageClassName == cmp.Or(r.class, usual) && capacity.Value() >= r.bytes
+	return pv.Spec.StorageClassName == cmp.Or(r.class, usual) && capacity.Value() >= r.bytes
 }
 
 // refuseForeignVolumes refuses a copy of which a claim would be bound to a volume that is there:
 // Kubernetes gives a claim any free one that fits, also if it is to be filled from a snapshot, and
 // its data would go with the copy. Claims that an operator of the cluster makes are not foreseen.
 func (s *Service) refuseForeignVolumes(ctx context.Context, run *restore.Run) error {
+	free, err := s.freeVolumes(ctx)
+	if err != nil || len(free) == 0 {
+		return err // with none, the backup need not be read
+	}
 	all, err := s.requestsOf(ctx, run)
 	if err != nil {
 		return err
 	}
-	return s.refuseRequests(ctx, all)
+	return s.refuseRequests(ctx, free, all)
 }
 
-func (s *Service) refuseRequests(ctx context.Context, all []request) error {
+// freeVolumes are those that Kubernetes may bind to any claim that they fit.
+func (s *Service) freeVolumes(ctx context.Context) (free []corev1.PersistentVolume, err error) {
+	err = kube.List(ctx, s.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
+		if pv.Spec.ClaimRef == nil {
+			free = append(free, pv)
+		}
+		return nil
+	})
+	return free, err
+}
+
+func (s *Service) refuseRequests(ctx context.Context, free []corev1.PersistentVolume, all []request) error {
 	classes, err := kube.ListMap[storagev1.StorageClass](ctx, s.Kube, kube.StorageClasses(), "", "")
 	if err != nil {
 		return fmt.Errorf("list storage classes: %w", err)
 	}
 	usual, _ := volumes.DefaultClass(classes)
-	return kube.List(ctx, s.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
+	for i := range free {
 		for _, r := range all {
-			if r.fits(&pv, usual.Name) {
-				return failure.Invalid("volume %s is free, and the copy of %s would be bound to it; reserve it for its claim (spec.claimRef), or remove it", pv.Name, r.claim)
+			if r.fits(&free[i], usual.Name) {
+				return failure.Invalid("volume %s is free, and the copy of %s would be bound to it; reserve it for its claim (spec.claimRef), or remove it", free[i].Name, r.claim)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // requestsOf are the claims for which storage classes make volumes: those of the backup, and those

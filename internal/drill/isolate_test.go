@@ -46,6 +46,17 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// refuseIn holds the claims of a plan against the volumes of a cluster.
+func refuseIn(t *testing.T, cluster *kubetest.Server, plan *restore.Volumes) error {
+	t.Helper()
+	s := &Service{Kube: cluster.Client()}
+	free, err := s.freeVolumes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.refuseRequests(t.Context(), free, plannedRequests(plan))
+}
+
 // TestForeignVolume: a drill does not begin where a claim of its copy would be bound to a volume
 // that somebody has left there.
 func TestForeignVolume(t *testing.T) {
@@ -75,7 +86,7 @@ func TestForeignVolume(t *testing.T) {
 			cluster := kubetest.Start(t)
 			cluster.Serve(kubetest.Type{Resource: kube.StorageClasses()})
 			cluster.Put(pv)
-			err := (&Service{Kube: cluster.Client()}).refuseRequests(t.Context(), plannedRequests(planned()))
+			err := refuseIn(t, cluster, planned())
 			if (err != nil) != tc.bound || err != nil && (!strings.Contains(err.Error(), "volume left") || !strings.Contains(err.Error(), "claim shop/data")) {
 				t.Error(err)
 			}
@@ -108,7 +119,7 @@ func TestForeignVolumeOfNoClass(t *testing.T) {
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolume"}, ObjectMeta: metav1.ObjectMeta{Name: "left"},
 			Spec: corev1.PersistentVolumeSpec{StorageClassName: tc.class, Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}},
 		})
-		if err := (&Service{Kube: cluster.Client()}).refuseRequests(t.Context(), plannedRequests(plan)); (err != nil) != tc.bound {
+		if err := refuseIn(t, cluster, plan); (err != nil) != tc.bound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
