@@ -63,13 +63,16 @@ func (o *ownedSchedules) watch(ctx context.Context, log *slog.Logger) {
 // keep makes what is not there, and tries again what could not be made. What stands in the way is
 // told once, until it changes.
 func (o *ownedSchedules) keep(ctx context.Context, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, schedulesTimeout)
+	limited, cancel := context.WithTimeout(ctx, schedulesTimeout)
 	defer cancel()
 	for _, s := range o.all {
-		if s.done && !o.differs(ctx, s) {
+		if s.done && !o.differs(limited, s) {
 			continue
 		}
-		err := s.put(ctx)
+		err := s.put(limited)
+		if ctx.Err() != nil {
+			return // the worker ends, which is no cause
+		}
 		s.done = err == nil
 		if cause := causeOf(err); cause != "" && cause != s.told {
 			log.Warn(s.without, "cause", cause, "remedy", "let the worker's identity write schedules in this Temporal namespace, or "+s.hint)
