@@ -217,6 +217,32 @@ func TestTagKeys(t *testing.T) {
 	}
 }
 
+// TestTagsThatAreNotLimited: a policy that lets any tags be written is too much where only some are to be.
+func TestTagsThatAreNotLimited(t *testing.T) {
+	o := Options{Role: All, Bucket: "b-1"}
+	any, err := Policy(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.TagKeys = []string{"team"}
+	limited, err := Policy(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := findings(t, o, limited); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+	found := findings(t, o, any)
+	for _, f := range found {
+		if f.Missing || f.Action != "ec2:CreateTags" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(found) != 2 {
+		t.Errorf("%d findings, want one of snapshots of ours and one of those that are being made", len(found))
+	}
+}
+
 // TestTrust: the documents name one service account, and refuse what would let in more.
 func TestTrust(t *testing.T) {
 	h := Holder{Account: "111122223333", Issuer: "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC", Cluster: "production", Namespace: "lifeboat", ServiceAccount: "lifeboat-worker"}
