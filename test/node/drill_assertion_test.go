@@ -3,13 +3,9 @@
 package node
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 )
 
@@ -68,7 +64,7 @@ func (b *bookstore) assertEachKind(t *testing.T) {
 	if res, err := b.CLI(t.Context(), "backup", "create", "page", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
 		t.Fatalf("backup: %v: %+v", err, res)
 	}
-	p := b.drillOf(t, strings.ReplaceAll(pageDrill, "<ns>", ns))
+	p := b.runDrill(t, 0, fileOf(t, strings.ReplaceAll(pageDrill, "<ns>", ns)))
 	if p.Claim.Level != evidence.L5 || len(p.Assertions) != 8 {
 		t.Errorf("%+v, %d assertions", p.Claim, len(p.Assertions))
 	}
@@ -86,22 +82,4 @@ func (b *bookstore) assertEachKind(t *testing.T) {
 			t.Errorf("%q does not find that its workload was stopped: %+v", asking, p.NegativeControl.Faults)
 		}
 	}
-}
-
-// drillOf runs a drill that has to pass, and returns its evidence.
-func (b *bookstore) drillOf(t *testing.T, document string) evidence.Predicate {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "drill.yaml")
-	if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
-	var told contract.DrillResult
-	if err == nil {
-		err = json.Unmarshal([]byte(res.Out), &told)
-	}
-	if err != nil || res.Code != 0 {
-		t.Fatalf("drill: %v: exit %d\n%s%s", err, res.Code, res.Out, res.Err)
-	}
-	return b.evidence(t, told.Key)
 }

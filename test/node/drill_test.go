@@ -85,7 +85,13 @@ func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 // drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
 func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
 	t.Helper()
-	res, err := b.CLI(t.Context(), "drill", "run", "-f", b.document(t, backup, changes...), "-o", "json")
+	return b.runDrill(t, code, b.document(t, backup, changes...))
+}
+
+// runDrill runs the drill of a file and returns its evidence.
+func (b *bookstore) runDrill(t *testing.T, code int, file string) evidence.Predicate {
+	t.Helper()
+	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
 	if err != nil || res.Code != code {
 		t.Fatalf("drill: exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
 	}
@@ -99,8 +105,13 @@ func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...stri
 // document is a file with the drill of a backup, changed by pairs of texts.
 func (b *bookstore) document(t *testing.T, backup string, changes ...string) string {
 	t.Helper()
+	return fileOf(t, strings.NewReplacer(changes...).Replace(database.Drill(backup, b.namespace)))
+}
+
+// fileOf is a file with the text of a drill.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "drill.yaml")
-	text := strings.NewReplacer(changes...).Replace(database.Drill(backup, b.namespace))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

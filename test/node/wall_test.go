@@ -81,7 +81,7 @@ func (b *bookstore) drillWithoutVolumes(t *testing.T, address string) {
 	if res, err := b.CLI(t.Context(), "backup", "create", "plain", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
 		t.Fatalf("backup: %v: %+v", err, res)
 	}
-	if i := b.drillOf(t, strings.Replace(plainDrill, "<address>", address, 1)).Isolation; i.Tried != 1 || i.Reached != 0 {
+	if i := b.runDrill(t, 0, fileOf(t, strings.Replace(plainDrill, "<address>", address, 1))).Isolation; i.Tried != 1 || i.Reached != 0 {
 		t.Errorf("one pod of the copy has tried: %+v", i)
 	}
 }
