@@ -113,13 +113,17 @@ func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, 
 	return slot
 }
 
-// goesOnAt tells that a run has not ended before a time. Of one that was lost with Temporal nobody
-// knows when it ended.
+// closesWithin bounds how long after a run's end Temporal still takes it for running: it writes its
+// record first, and then Temporal's schedule has to learn of it.
+const closesWithin = 5 * time.Second
+
+// goesOnAt tells that to Temporal a run has not ended before a time. Of one that was lost with Temporal
+// nobody knows when it ended.
 func goesOnAt(s *contract.ScheduleSlot, at time.Time) bool {
 	if s.Ended.IsZero() {
 		return s.Outcome == contract.SlotRunning
 	}
-	return !s.Ended.Before(at)
+	return !s.Ended.Add(closesWithin).Before(at)
 }
 
 // runInPlaceOf is the run of a later due time that began while one could still have begun for at.

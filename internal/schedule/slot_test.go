@@ -91,6 +91,19 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// TestOverlapOfTheLastMoment: Temporal takes a run for running until it has recorded its end, and a
+// little longer.
+func TestOverlapOfTheLastMoment(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a", cron("*/10 * * * *")))
+	one := w.begin("a", "2026-03-01T12:10:00Z", "2026-03-01T12:10:01Z")
+	w.end("a", one, "Completed", "2026-03-01T12:29:57Z")
+	two := w.begin("a", "2026-03-01T12:40:00Z", "2026-03-01T12:40:00Z")
+	w.end("a", two, "Completed", "2026-03-01T12:49:40Z")
+	w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:00:00Z")
+	equal(t, w.told("a"), "01T12:10 ran", "01T12:20 skipped", "01T12:30 skipped", "01T12:40 ran", "01T12:50 missed", "01T13:00 running")
+}
+
 // TestBuffer: with a buffer the run that waited begins late, within a window as long as the
 // longest run.
 func TestBuffer(t *testing.T) {

@@ -134,7 +134,7 @@ func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {
 	checkUnpaused(t, h)
 	checkTriggers(t, h)
 	checkUpdated(t, f, nightly, scheduleText("often", "@every 1s", ns))
-	checkOverlap(t, h)
+	checkOverlap(t, own)
 	checkRestored(t, h, ns)
 
 	h = checkRefilled(t, own, namespace+"-anew")
@@ -202,12 +202,23 @@ func checkUpdated(t *testing.T, f *scheduleFile, nightly, often string) {
 	})
 }
 
-// checkOverlap lets a schedule run whose runs outlast its period, and wants an outcome of each second.
-func checkOverlap(t *testing.T, h *harness.Harness) {
+// checkOverlap has a worker die in a run, which outlasts its schedule's period then however fast the machine
+// is, and wants an outcome of each second.
+func checkOverlap(t *testing.T, own *harness.Lab) {
 	t.Helper()
-	from := time.Now().Truncate(time.Second).Add(time.Second)
+	h := own.Harness
 	ask(t, h, 0, []string{`schedule "often" unpaused`}, "schedule", "unpause", "often")
+	own.Worker.Kill()
+	from := time.Now().Truncate(time.Second).Add(time.Second)
+	before := described(t, h, "often").Info.NumActionsSkippedOverlap
 	eventually(t, "runs are skipped", func() error {
+		if got := described(t, h, "often").Info.NumActionsSkippedOverlap - before; got < 2 {
+			return fmt.Errorf("%d are skipped", got)
+		}
+		return nil
+	})
+	own.ReplaceWorker(t)
+	eventually(t, "runs and skipped runs are told", func() error {
 		if c := countOutcomes(since(slots(t, h, "often"), from)); c[contract.SlotRan] < 2 || c[contract.SlotSkipped] < 2 {
 			return fmt.Errorf("%v", c)
 		}

@@ -3,10 +3,14 @@ package ebssim_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -64,17 +68,28 @@ func serve(t *testing.T, o ebssim.Options, clock *ebssim.ManualClock) rig {
 	return rig{Sim: sim, clock: clock, url: server.URL, ec2: client(server.URL, adminKey, adminSec, "")}
 }
 
-// client does not retry: tests want to see every answer.
+// answersOnly sends nothing again that was answered: tests want to see every answer. A request whose
+// connection was closed here has lost its answer: the SDK closes a request's body as soon as the answer
+// begins, which breaks the connection where net/http has not yet seen the body's end.
+func answersOnly() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.RateLimiter, o.Backoff = ratelimit.None, retry.NewExponentialJitterBackoff(time.Millisecond)
+		o.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			return aws.BoolTernary(errors.Is(err, net.ErrClosed))
+		})}
+	})
+}
+
 func client(url, key, secret, session string) *ec2.Client {
 	return ec2.New(ec2.Options{
-		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: aws.String(url), Retryer: answersOnly(),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, session),
 	})
 }
 
 func stsClient(url, key, secret, session string) *sts.Client {
 	return sts.New(sts.Options{
-		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: aws.String(url), Retryer: answersOnly(),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, session),
 	})
 }
