@@ -93,7 +93,7 @@ func newObserver(cfg *config.Config, t *export.Telemetry, locations *repository.
 				return orphans.Plan(ctx, contract.PlanOrphansInput{Now: time.Now(), DryRun: true})
 			},
 			Expired: func(ctx context.Context) (contract.GarbagePlan, error) {
-				return garbageRunner(orphans).Plan(ctx, contract.PlanGarbageInput{Now: time.Now()})
+				return garbageRunner(orphans).Plan(ctx, contract.PlanGarbageInput{Now: time.Now(), DryRun: true})
 			},
 		}
 		var err error

@@ -67,7 +67,7 @@ type collection struct {
 func (c *collection) collect(ctx workflow.Context) error {
 	c.setStep(ctx, "looking for expired backups")
 	c.now = workflow.Now(ctx)
-	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster})
+	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster, DryRun: c.in.DryRun})
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ func (c *CollectGarbageInput) UnmarshalJSON(data []byte) error {
 type PlanGarbageInput struct {
 	Now     time.Time `json:"now"`
 	Cluster string    `json:"cluster,omitempty"` // as in CollectGarbageInput
+	// DryRun is somebody who waits for the plan: a location that is out of reach is not waited for.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // GarbagePlan tells what becomes of expired backups: at most a page of those that go, and

@@ -56,7 +56,7 @@ type Runner struct {
 // is deleted. It changes nothing.
 func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
 	var known atomic.Bool // the cluster that is named
-	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
+	all, err := repository.AskAll(ctx, r.Locations, "", repository.PatienceOfPlan(in.DryRun), func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
 		of := *r
 		of.Cluster = cmp.Or(in.Cluster, r.Cluster)
 		l := &location{Runner: &of, name: a.Location.Name, place: repository.PlaceDigest(a.Location), listing: a.Listing(), known: map[string]bool{}, clusters: map[string]string{}}

@@ -29,20 +29,23 @@ func (mute) Dirs(ctx context.Context, _ string) ([]string, error) {
 func TestOutOfReach(t *testing.T) {
 	refused := errors.New("dial tcp 192.0.2.1:443: connection refused")
 	for name, tc := range map[string]struct {
-		probe store.Store
-		err   error
-		want  string
+		probe    store.Store
+		err      error
+		patience time.Duration
+		want     string
 	}{
-		"refused":   {nil, refused, refused.Error()},
-		"silent":    {mute{}, nil, "the object store does not answer within 3s"},
-		"only slow": {memstore.New(), nil, ""},
+		"refused":        {nil, refused, repository.ListTimeout, refused.Error()},
+		"silent":         {mute{}, nil, repository.ListTimeout, "the object store does not answer within 3s"},
+		"only slow":      {memstore.New(), nil, repository.ListTimeout, ""},
+		"a plan waits":   {nil, refused, repository.PatienceOfPlan(false), ""},
+		"somebody waits": {nil, refused, repository.PatienceOfPlan(true), refused.Error()},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			cfg := &config.Config{Cluster: "prod", BackupStorageLocations: []velerov1.BackupStorageLocation{*placeAt("default", "b", "p", "")}}
+			cfg := &config.Config{Cluster: "prod", BackupStorageLocations: []velerov1.BackupStorageLocation{*placeAt("default", "b", "p", ""), *placeAt("other", "b", "q", "")}}
 			l := repository.NewLocations(cfg, func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return memstore.New(), nil }).
 				WithProbe(func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return tc.probe, tc.err })
 			began := time.Now()
-			all, err := repository.AskAll(t.Context(), l, "", repository.ListTimeout, func(ctx context.Context, _ repository.Answer[contract.Nothing]) (contract.Nothing, error) {
+			all, err := repository.AskAll(t.Context(), l, "", tc.patience, func(ctx context.Context, _ repository.Answer[contract.Nothing]) (contract.Nothing, error) {
 				select {
 				case <-ctx.Done():
 					return contract.Nothing{}, ctx.Err()
@@ -50,7 +53,7 @@ func TestOutOfReach(t *testing.T) {
 					return contract.Nothing{}, nil
 				}
 			})
-			if err != nil || len(all) != 1 {
+			if err != nil || len(all) != 2 {
 				t.Fatalf("%v %v", all, err)
 			}
 			switch took := time.Since(began); {

@@ -18,12 +18,23 @@ import (
 )
 
 // How long each of several locations may take to answer: one that does not hides no
-// other. The first two leave the CLI, which waits for 30 s, time to show the rest.
+// other. The first two leave the CLI, which waits for 30 s, time to show the rest. One
+// that is out of reach is waited for only where nobody waits.
 const (
 	DocumentTimeout = 10 * time.Second // for a document
 	ListTimeout     = 20 * time.Second // for all documents
+	PlanTimeout     = 50 * time.Second // for all that is stored
 	SearchTimeout   = time.Minute      // where nobody waits
 )
+
+// PatienceOfPlan is how long a location may take to tell what a plan of deletions needs. Somebody
+// waits for a plan that nothing follows.
+func PatienceOfPlan(dryRun bool) time.Duration {
+	if dryRun {
+		return PlanTimeout
+	}
+	return SearchTimeout
+}
 
 // Answer is what a storage location said to a question.
 type Answer[T any] struct {

@@ -55,7 +55,7 @@ func (c *Collector) Explain(ctx context.Context, in contract.ReadInput) (contrac
 
 // explainAll lists the snapshots by id; a name is one of them, whosever it is.
 func (c *Collector) explainAll(ctx context.Context, name string, now time.Time) ([]contract.SnapshotSummary, error) {
-	l := &look{Collector: c, cluster: c.Cluster, now: now}
+	l := &look{Collector: c, cluster: c.Cluster, now: now, dryRun: true}
 	if err := l.readSnapshots(ctx, name); err != nil {
 		return nil, err
 	}

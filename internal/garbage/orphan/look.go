@@ -1,6 +1,7 @@
 package orphan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type look struct {
 	*Collector
 	cluster   string // whose orphans are meant
 	now       time.Time
+	dryRun    bool     // somebody waits, and nothing is deleted
 	unread    []string // what could not be searched
 	unnamed   []string // of that: what may name orphans
 	snapshots []snapshot
@@ -87,8 +89,8 @@ type directory struct {
 	written time.Time
 }
 
-func (c *Collector) look(ctx context.Context, cluster string, now time.Time) (*look, error) {
-	l := &look{Collector: c, cluster: cluster, now: now, digests: c.digests()}
+func (c *Collector) look(ctx context.Context, in contract.PlanOrphansInput) (*look, error) {
+	l := &look{Collector: c, cluster: cmp.Or(in.Cluster, c.Cluster), now: in.Now, dryRun: in.DryRun, digests: c.digests()}
 	if err := l.lookAtAccount(ctx); err != nil {
 		return nil, err
 	}
@@ -209,7 +211,7 @@ func (l *look) indexContents() {
 }
 
 func (l *look) lookAtPlaces(ctx context.Context) error {
-	all, err := repository.AskAll(ctx, l.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[*place]) (*place, error) {
+	all, err := repository.AskAll(ctx, l.Locations, "", repository.PatienceOfPlan(l.dryRun), func(ctx context.Context, a repository.Answer[*place]) (*place, error) {
 		p := &place{
 			name: a.Location.Name, digest: repository.PlaceDigest(a.Location), st: a.Store, readOnly: a.Listing().ReadOnly,
 			bucket: repository.PlaceText(a.Location),

@@ -62,7 +62,7 @@ type Abandoner interface {
 // Plan tells which orphans there are and what becomes of each. It changes nothing; unless it
 // is a dry run, it remembers which backups each location has.
 func (c *Collector) Plan(ctx context.Context, in contract.PlanOrphansInput) (contract.OrphanPlan, error) {
-	l, err := c.look(ctx, cmp.Or(in.Cluster, c.Cluster), in.Now)
+	l, err := c.look(ctx, in)
 	if err != nil {
 		return contract.OrphanPlan{}, err
 	}
