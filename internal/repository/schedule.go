@@ -222,6 +222,19 @@ type TurnOf struct {
 	Location string `json:"location,omitempty"`
 }
 
+// ReadTurns reads who takes a backup and who waits; of a damaged document nobody does.
+func ReadTurns(ctx context.Context, st store.Store, cluster string) (*Turns, error) {
+	t := new(Turns)
+	err := GetJSON(ctx, st, layout.TurnsKey(cluster), t)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || archive.IsDamaged(err):
+		return new(Turns), nil
+	case err != nil:
+		return nil, err
+	}
+	return t, nil
+}
+
 // ChangeTurns changes who takes a backup, as ChangeScheduleRuns does.
 func ChangeTurns(ctx context.Context, st store.Store, cluster string, change func(*Turns) (bool, error)) error {
 	return changeDocument(ctx, st, layout.TurnsKey(cluster), change)

@@ -42,6 +42,9 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 		if err != nil {
 			return nil, err
 		}
+		if err := s.tellTurns(ctx, st, row.Slots); err != nil {
+			return nil, err
+		}
 		all = append(all, row)
 	}
 	return all, nil

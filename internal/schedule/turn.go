@@ -3,6 +3,7 @@ package schedule
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -100,6 +101,25 @@ func (s *Service) dropGone(ctx context.Context, t *repository.Turns, i int) (boo
 	}
 	t.Runs = slices.DeleteFunc(t.Runs, func(o repository.TurnOf) bool { return gone[o.Run.RunID] })
 	return len(gone) > 0, nil
+}
+
+// tellTurns says of the runs that go on which wait for their turn, and for how many others.
+func (s *Service) tellTurns(ctx context.Context, st store.Store, slots []contract.ScheduleSlot) error {
+	if !slices.ContainsFunc(slots, func(slot contract.ScheduleSlot) bool { return slot.Outcome == contract.SlotRunning }) {
+		return nil
+	}
+	turns, err := repository.ReadTurns(ctx, st, s.Config.Cluster)
+	if err != nil {
+		return err
+	}
+	sortTurns(turns)
+	for i := range slots {
+		slot := &slots[i]
+		if at := indexOfRun(turns, slot.Run); slot.Outcome == contract.SlotRunning && at >= 0 && !turns.Runs[at].Taken {
+			slot.Reason = fmt.Sprintf("it waits for its turn behind %d others: at most %d runs of schedules take a backup at a time (limits.concurrentBackups)", at, s.Config.Limits.ConcurrentBackups)
+		}
+	}
+	return nil
 }
 
 func (s *Service) giveTurnBack(ctx context.Context, st store.Store, run contract.Run) error {

@@ -41,3 +41,19 @@ func TestTurnsOfAnotherLocation(t *testing.T) {
 		t.Error("the wrong ones have a turn")
 	}
 }
+
+// TestQueueIsTold: whoever looks at a schedule sees that its run waits for others, and why.
+func TestQueueIsTold(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"a", "b", "c"} { // two take a backup at a time
+		w.apply(daily(name, cron("0 2 * * *")))
+		begun := w.begin(name, "2026-03-02T02:00:00Z", "2026-03-02T02:00:00Z")
+		if _, err := w.TakeTurn(t.Context(), contract.TakeTurnInput{Schedule: name, Due: begun.Slot.Due, Run: begun.Slot.Run}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "it waits for its turn behind 2 others: at most 2 runs of schedules take a backup at a time (limits.concurrentBackups)"
+	if a, c := w.status("a").Slots[0], w.status("c").Slots[0]; a.Reason != "" || c.Outcome != contract.SlotRunning || c.Reason != want {
+		t.Errorf("%+v\n%+v", a, c)
+	}
+}
