@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,28 @@ import (
 )
 
 func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
-	return repository.FindDocument[velerov1.Backup](ctx, c.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
+	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, c.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
+	if failure.TypeOf(err) == contract.ErrTypeNotFound {
+		err = cmp.Or(c.lost(ctx, in), err)
+	}
+	return found, unread, err
+}
+
+// lost tells that the document of a backup was deleted, and nothing else of it; nil if that is not so.
+func (c *Reader) lost(ctx context.Context, in contract.ReadInput) error {
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[bool]) (bool, error) {
+		return repository.IsLost(ctx, a.Store, in.Name)
+	})
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.Value {
+			return failure.NotFound("backup %q: its document %s was deleted from storage location %s, and what is left cannot be restored without: put it back from an older version or a copy of the bucket, or `lifeboat backup delete %s`",
+				in.Name, layout.Backup{Name: in.Name}.Metadata(), a.Location.Name, in.Name)
+		}
+	}
+	return nil
 }
 
 func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

@@ -178,7 +178,7 @@ func compareKeys(a, b string) int { return strings.Compare(a+"/", b+"/") }
 // a page of them or somewhat more, or all if next is "". The rows that a selector chose
 // are as their documents say, for people delete by it.
 func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Selector, after string) (rows []contract.BackupSummary, next string, err error) {
-	listing.Proofs = true
+	listing.Proofs, listing.Lost = true, true
 	for next = after; ; {
 		var entries []repository.BackupEntry
 		if entries, next, err = listing.Page(ctx, next); err != nil {

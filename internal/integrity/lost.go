@@ -16,37 +16,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/verification"
 )
 
-// isLost tells that somebody has deleted the document of a backup of ours: files of it are there
-// that no run writes and no deletion removes. Marks of both are looked for while there is no
-// document yet, or any more, and the files and the document after them: a deletion removes its
-// mark last, and a run its own after the document is there.
-func isLost(ctx context.Context, st store.Store, name string) (bool, error) {
-	l := layout.Backup{Name: name}
-	for _, key := range []string{l.Metadata(), layout.NameLock(name), layout.Tombstone(name)} {
-		if found, err := exists(ctx, st, key); found || err != nil {
-			return false, err
-		}
-	}
-	hasManifest, err := exists(ctx, st, l.Manifest())
-	if err != nil {
-		return false, err
-	}
-	hasIndex, err := exists(ctx, st, l.Index())
-	if err != nil || !hasManifest && !hasIndex {
-		return false, err
-	}
-	committed, err := exists(ctx, st, l.Metadata())
-	return !committed && err == nil, err
-}
-
-func exists(ctx context.Context, st store.Store, key string) (bool, error) {
-	_, err := st.Head(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // lostIn finds the backups of a location that have lost their document and that this cluster
 // verifies. known are the others. They are due at once, and once found as any other.
 func (r *Runner) lostIn(ctx context.Context, st store.Store, location string, known map[string]bool, now time.Time) (out []candidate, err error) {
@@ -58,7 +27,7 @@ func (r *Runner) lostIn(ctx context.Context, st store.Store, location string, kn
 		if known[name] || archive.ValidateBackupName(name) != nil {
 			continue
 		}
-		lost, err := isLost(ctx, st, name)
+		lost, err := repository.IsLost(ctx, st, name)
 		if err != nil {
 			return nil, fmt.Errorf("look for the document of %s: %w", name, err)
 		}
@@ -121,7 +90,7 @@ func (r *Runner) findNamed(ctx context.Context, name, location string) (reposito
 		case !errors.Is(err, store.ErrNotFound):
 			return string(doc.UID), err
 		}
-		if lost, lerr := isLost(ctx, a.Store, name); lerr != nil || !lost {
+		if lost, lerr := repository.IsLost(ctx, a.Store, name); lerr != nil || !lost {
 			return "", errors.Join(lerr, err)
 		}
 		return manifestUID(ctx, a.Store, name)

@@ -9,6 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -31,7 +32,7 @@ func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 	_, err := v.store.Head(ctx, v.layout.Metadata())
 	gone := errors.Is(err, store.ErrNotFound)
 	if gone && v.isLost {
-		v.isLost, err = isLost(ctx, v.store, v.layout.Name)
+		v.isLost, err = repository.IsLost(ctx, v.store, v.layout.Name)
 		gone = err == nil && !v.isLost
 	}
 	if gone {

@@ -156,13 +156,13 @@ func (v *reading) readDocument(ctx context.Context) error {
 
 // missDocument notes that the document was deleted, if the backup was not.
 func (v *reading) missDocument(ctx context.Context, key string) (err error) {
-	if v.isLost, err = isLost(ctx, v.store, v.layout.Name); err != nil {
+	if v.isLost, err = repository.IsLost(ctx, v.store, v.layout.Name); err != nil {
 		return err
 	}
 	if !v.isLost {
 		return errGone
 	}
-	v.found.AddDamage(key, "the file is missing: no list has the backup and no restore finds it until it is put back, and a garbage collection removes the rest")
+	v.found.AddDamage(key, "the file is missing: no restore finds the backup until it is put back; `lifeboat backup delete` removes what is left of it")
 	return nil
 }
 

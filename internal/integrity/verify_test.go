@@ -248,6 +248,10 @@ func TestLostDocument(t *testing.T) {
 			if err != nil || len(plan.Due) > 0 || plan.Corrupt != 1 || plan.Backups != 1 {
 				t.Errorf("after it was found: %+v, %v", plan, err)
 			}
+			listed, _, err := (&repository.Listing{Store: w.Store, Lost: true}).Page(t.Context(), "")
+			if err != nil || len(listed) != 1 || !listed[0].Corrupt || listed[0].UID != "uid-b" || listed[0].Cluster != "prod" || listed[0].Started.IsZero() {
+				t.Errorf("it is listed as %+v, %v", listed, err)
+			}
 			if before == "verified" {
 				w.Set(key, append(slices.Clone(doc), ' '))
 				w.wantOutcome(t, contract.VerificationCorrupt)

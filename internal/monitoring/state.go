@@ -101,7 +101,7 @@ func (r *Reader) readStored(ctx context.Context, before stored) (stored, error) 
 func (r *Reader) readLocation(ctx context.Context, a repository.Answer[*location]) (*location, error) {
 	l := &location{reached: true, phases: map[string]int64{}, last: map[string]lastBackup{}, proven: map[string]time.Time{}}
 	listing := a.Listing()
-	listing.Proofs = true
+	listing.Proofs, listing.Lost = true, true
 	for after := ""; ; {
 		page, next, err := listing.Page(ctx, after)
 		if err != nil {

@@ -100,6 +100,7 @@ type Listing struct {
 	Store    store.Store
 	ReadOnly bool // entries are neither written nor removed
 	Proofs   bool // entries tell what rehearsals have found
+	Lost     bool // a backup whose document was deleted is there, too, once a verification has found that
 }
 
 // Page returns the backups behind the name after, and the name to go on behind; that is
@@ -126,8 +127,15 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 	if !l.ReadOnly {
 		l.mendEntries(ctx, unsure, docs, entries)
 	}
-	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
 	marks.verified.mark(page)
+	if l.Lost {
+		lost, err := l.lostEntries(ctx, unsure, docs, marks.verified)
+		if err != nil {
+			return nil, "", fmt.Errorf("look for backups without a document: %w", err)
+		}
+		page = append(page, lost...)
+	}
+	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
 	markProofs(page, marks.proofs)
 	return page, next, nil
 }
