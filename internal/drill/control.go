@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
-	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -117,13 +117,13 @@ const controlPod = "lifeboat-drill-control"
 
 // plantPod adds a pod that no node takes, which L4 has to find.
 func (s *Service) plantPod(ctx context.Context, run *restore.Run, _ *heartbeat.Recorder, in contract.AssertDrillInput) ([]evidence.Fault, error) {
-	no := false
+	no, deadline := false, int64(24*60*60) // so that the quota of stopNamespace, which a repetition finds, admits it
 	namespace := targets(run)[0]
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: controlPod, Namespace: namespace, Labels: contract.DrillLabels(s.Config.Cluster, in.Ref.ID)},
 		Spec: corev1.PodSpec{
-			AutomountServiceAccountToken: &no, NodeSelector: map[string]string{contract.DrillLabel: "nowhere"}, RestartPolicy: corev1.RestartPolicyNever,
+			AutomountServiceAccountToken: &no, ActiveDeadlineSeconds: &deadline, NodeSelector: map[string]string{contract.DrillLabel: "nowhere"}, RestartPolicy: corev1.RestartPolicyNever,
 			Containers: []corev1.Container{{Name: "c", Image: "invalid.invalid/none", SecurityContext: restricted()}},
 		},
 	}
@@ -178,7 +178,7 @@ func (s *Service) stopWorkloads(ctx context.Context, run *restore.Run, p *heartb
 	}
 	for _, namespace := range targets(run) {
 		if err := s.stopNamespace(ctx, namespace); err != nil {
-			return nil, err
+			return nil, cmp.Or(s.Restore.Outage(ctx, err), fmt.Errorf("stop the workloads of namespace %s: %w", namespace, err))
 		}
 	}
 	runner, err := s.runner(ctx, run, p, in)
@@ -198,50 +198,6 @@ func (s *Service) stopWorkloads(ctx context.Context, run *restore.Run, p *heartb
 		faults = append(faults, faultOf("all workloads of the copy were stopped", a.Name, found))
 	}
 	return faults, nil
-}
-
-// stopNamespace has the controllers of a namespace want no pods, and deletes those that are there. Pods
-// that an operator of the cluster makes may come again.
-func (s *Service) stopNamespace(ctx context.Context, namespace string) error {
-	for _, of := range stoppable() {
-		err := kube.List(ctx, s.Kube, of.resource, namespace, "", func(o metav1.PartialObjectMetadata) error {
-			_, err := s.Kube.Patch(ctx, of.resource, namespace, o.Name, kube.PatchMerge, []byte(of.patch), kube.PatchOptions{FieldManager: resource.FieldManager})
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	pods, err := readiness.Pods(ctx, s.Kube, namespace)
-	if err != nil {
-		return err
-	}
-	now := int64(0)
-	for i := range pods {
-		err := s.Kube.Delete(ctx, kube.Pods(), namespace, pods[i].Name, kube.DeleteOptions{GracePeriodSeconds: &now})
-		if err != nil && !kube.IsNotFound(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// stop is how a type of workloads is made to want no pods.
-type stop struct {
-	resource kube.Resource
-	patch    string
-}
-
-func stoppable() []stop {
-	const none = `{"spec":{"replicas":0}}`
-	return []stop{
-		{kube.Apps("deployments", "Deployment"), none},
-		{kube.Apps("statefulsets", "StatefulSet"), none},
-		{kube.Apps("replicasets", "ReplicaSet"), none},
-		{kube.Resource{Version: "v1", Name: "replicationcontrollers", Kind: "ReplicationController", Namespaced: true}, none},
-		{kube.Apps("daemonsets", "DaemonSet"), fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{%q:"nowhere"}}}}}`, contract.DrillLabel)},
-		{kube.Resource{Group: "batch", Version: "v1", Name: "jobs", Kind: "Job", Namespaced: true}, `{"spec":{"suspend":true}}`},
-	}
 }
 
 // takeObject deletes an object of the copy, which L2 has to find.

@@ -3,10 +3,19 @@
 package node
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 // page is a web server with what assertions look at beside it.
@@ -33,8 +42,46 @@ spec:
         readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 `
 
-// pageDrill has an assertion of each kind. None asks by HTTP from within: Debian's static busybox, which the
-// probe is, has no wget that works in a container.
+// cached is a pod that an operator makes. It ends at once when it is told to.
+const cached = `
+apiVersion: v1
+kind: Pod
+metadata: {name: cached, labels: {app: cached}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: docker.io/library/busybox:1.35
+    command: [sh, -c, "echo warm > /tmp/state && exec sleep 3600"]
+    readinessProbe: {exec: {command: [test, -e, /tmp/state]}, periodSeconds: 1}
+`
+
+// operate makes the pod again in each copy that has lost it, as an operator of the cluster does, until the test ends.
+func (b *bookstore) operate(t *testing.T) {
+	t.Helper()
+	pod, err := yaml.YAMLToJSON([]byte(cached))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	seen := map[string]bool{} // namespaces
+	var operator sync.WaitGroup
+	operator.Go(func() {
+		for poll.Wait(ctx, 200*time.Millisecond) == nil {
+			_ = kube.List(ctx, b.Kube, kube.Namespaces(), "", contract.DrillClusterLabel+"="+b.Cluster, func(ns metav1.PartialObjectMetadata) error {
+				if _, err := b.Kube.Get(ctx, kube.Pods(), ns.Name, "cached"); err == nil {
+					seen[ns.Name] = true
+				} else if seen[ns.Name] {
+					_, _ = b.Kube.Create(ctx, kube.Pods(), ns.Name, pod, kube.CreateOptions{}) // it may be forbidden
+				}
+				return nil
+			})
+		}
+	})
+	t.Cleanup(func() { stop(); operator.Wait() })
+}
+
+// pageDrill has an assertion of each kind.
 const pageDrill = `
 apiVersion: lifeboat-backup.github.io/v1
 kind: Drill
@@ -45,8 +92,10 @@ spec:
   targets: {level: L5}
   assertions:
   - {name: exec, namespace: <ns>, exec: {pod: {workload: deployment/page}, command: [cat, /tmp/www/health]}, expect: {equals: fine}}
+  - {name: operator, namespace: <ns>, exec: {pod: {labels: {app: cached}}, command: [cat, /tmp/state]}, expect: {equals: warm}}
   - {name: http, namespace: <ns>, http: {service: page, port: http, path: /health}, expect: {equals: fine}}
   - {name: http status, namespace: <ns>, http: {service: page, port: http, path: /none, status: 404}}
+  - {name: http from within, namespace: <ns>, http: {pod: {labels: {app: page}}, port: 8080, path: /health, from: probe}, expect: {equals: fine}}
   - {name: tcp, namespace: <ns>, tcp: {pod: {labels: {app: page}}, port: 8080}}
   - {name: tcp from within, namespace: <ns>, tcp: {pod: {labels: {app: page}}, port: 8080, from: probe}}
   - {name: job, namespace: <ns>, job: {image: "docker.io/library/busybox:1.35", command: [sh, -c, 'test "$TOKEN" = "correct horse" && echo counted 3'], envFromSecrets: [token]}, expect: {matches: "counted [0-9]+"}}
@@ -59,13 +108,14 @@ spec:
 func (b *bookstore) assertEachKind(t *testing.T) {
 	t.Helper()
 	ns := b.cluster.namespace(t, "page")
-	b.applyIn(t, ns, page)
+	b.applyIn(t, ns, page+"---"+cached)
+	b.operate(t)
 	b.kubectl(t, "wait", "--namespace", ns, "--for=condition=Available", "deployment/page", "--timeout=2m")
 	if res, err := b.CLI(t.Context(), "backup", "create", "page", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
 		t.Fatalf("backup: %v: %+v", err, res)
 	}
 	p := b.runDrill(t, 0, fileOf(t, strings.ReplaceAll(pageDrill, "<ns>", ns)))
-	if p.Claim.Level != evidence.L5 || len(p.Assertions) != 8 {
+	if p.Claim.Level != evidence.L5 || len(p.Assertions) != 10 {
 		t.Errorf("%+v, %d assertions", p.Claim, len(p.Assertions))
 	}
 	for _, a := range p.Assertions {
@@ -77,7 +127,7 @@ func (b *bookstore) assertEachKind(t *testing.T) {
 	for _, f := range p.NegativeControl.Faults {
 		found[f.Check] = f.Detected
 	}
-	for _, asking := range []string{"exec", "http", "http status", "tcp", "tcp from within"} {
+	for _, asking := range []string{"exec", "operator", "http", "http status", "http from within", "tcp", "tcp from within"} {
 		if !found[asking] {
 			t.Errorf("%q does not find that its workload was stopped: %+v", asking, p.NegativeControl.Faults)
 		}

@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/assertion"
@@ -111,13 +112,13 @@ func TestAssertions(t *testing.T) {
 		"no pod is ready":            {definition.Assertion{Exec: &definition.Exec{Pod: definition.PodChoice{Labels: map[string]string{"app": "none"}}, Command: []string{"count"}}}, evidence.Broken, "(not read)", "none of the 0 pods"},
 		"no such workload":           {definition.Assertion{Exec: &definition.Exec{Pod: definition.PodChoice{Workload: "deployment/gone"}, Command: []string{"count"}}}, evidence.Broken, "(not read)", "not found"},
 		"namespace not in the copy":  {definition.Assertion{Namespace: "other", Object: &sets}, evidence.Broken, "(not read)", "no namespace other"},
-		"http":                       {request(definition.HTTP{Service: "shop", Port: "http", Path: "/health?full=1"}), evidence.Held, "200", ""},
-		"http body":                  {expecting(request(definition.HTTP{Service: "shop", Port: "http", Path: "/health"}), definition.Expect{Matches: "fine"}), evidence.Held, "all fine", ""},
-		"http to a pod":              {request(definition.HTTP{Pod: &definition.PodChoice{Workload: "statefulset/db"}, Port: "80", Scheme: "https"}), evidence.Held, "200", ""},
-		"http status":                {request(definition.HTTP{Service: "shop", Port: "http", Path: "/missing"}), evidence.Broken, "404", "another value"},
-		"http status that is wanted": {request(definition.HTTP{Service: "shop", Port: "http", Path: "/missing", Status: 404}), evidence.Held, "404", ""},
-		"http status before body":    {expecting(request(definition.HTTP{Service: "shop", Port: "http", Path: "/missing"}), definition.Expect{Matches: "x"}), evidence.Broken, "(not read)", "status 404, wanted is 200"},
-		"http without endpoints":     {request(definition.HTTP{Service: "empty", Port: "80", Status: 503}), evidence.Broken, "(not read)", "no endpoints available"},
+		"http":                       {request(definition.HTTP{Service: "shop", Port: intstr.Parse("http"), Path: "/health?full=1"}), evidence.Held, "200", ""},
+		"http body":                  {expecting(request(definition.HTTP{Service: "shop", Port: intstr.Parse("http"), Path: "/health"}), definition.Expect{Matches: "fine"}), evidence.Held, "all fine", ""},
+		"http to a pod":              {request(definition.HTTP{Pod: &definition.PodChoice{Workload: "statefulset/db"}, Port: intstr.Parse("80"), Scheme: "https"}), evidence.Held, "200", ""},
+		"http status":                {request(definition.HTTP{Service: "shop", Port: intstr.Parse("http"), Path: "/missing"}), evidence.Broken, "404", "another value"},
+		"http status that is wanted": {request(definition.HTTP{Service: "shop", Port: intstr.Parse("http"), Path: "/missing", Status: 404}), evidence.Held, "404", ""},
+		"http status before body":    {expecting(request(definition.HTTP{Service: "shop", Port: intstr.Parse("http"), Path: "/missing"}), definition.Expect{Matches: "x"}), evidence.Broken, "(not read)", "status 404, wanted is 200"},
+		"http without endpoints":     {request(definition.HTTP{Service: "empty", Port: intstr.Parse("80"), Status: 503}), evidence.Broken, "(not read)", "no endpoints available"},
 		"object":                     {object(definition.Object{Resource: "services", Name: "gone"}), evidence.Broken, "(not read)", "not found"},
 		"object is there":            {object(definition.Object{Resource: "secrets", Name: "db"}), evidence.Held, "", ""},
 		"field":                      {expecting(object(sets), equals("2")), evidence.Held, "2", ""},
@@ -301,9 +302,9 @@ func TestProbe(t *testing.T) {
 		found   string
 		detail  string
 	}{
-		"body":    {expecting(definition.Assertion{HTTP: &definition.HTTP{Service: "shop", Port: "8080", Path: "/ok", From: "probe"}}, equals("hello")), evidence.Held, "hello", ""},
-		"status":  {definition.Assertion{HTTP: &definition.HTTP{Pod: pod, Port: "8080", Path: "/gone", Status: 410, From: "probe"}}, evidence.Held, "410", ""},
-		"refused": {definition.Assertion{HTTP: &definition.HTTP{Pod: pod, Port: "9", From: "probe"}}, evidence.Broken, "(not read)", "connection refused"},
+		"body":    {expecting(definition.Assertion{HTTP: &definition.HTTP{Service: "shop", Port: intstr.Parse("8080"), Path: "/ok", From: "probe"}}, equals("hello")), evidence.Held, "hello", ""},
+		"status":  {definition.Assertion{HTTP: &definition.HTTP{Pod: pod, Port: intstr.Parse("8080"), Path: "/gone", Status: 410, From: "probe"}}, evidence.Held, "410", ""},
+		"refused": {definition.Assertion{HTTP: &definition.HTTP{Pod: pod, Port: intstr.Parse("9"), From: "probe"}}, evidence.Broken, "(not read)", "connection refused"},
 		"port":    {definition.Assertion{TCP: &definition.TCP{Service: "db", Port: 5432, From: "probe"}}, evidence.Held, "", ""},
 		"closed":  {definition.Assertion{TCP: &definition.TCP{Pod: pod, Port: 9, From: "probe"}}, evidence.Broken, "(not read)", "connection refused"},
 	} {

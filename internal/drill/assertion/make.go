@@ -36,7 +36,8 @@ func (r *Runner) readyProbe(ctx context.Context, namespace string) (string, erro
 	if r.Probe == nil {
 		return "", errors.New("the drill has no probe: name an image in spec.probe")
 	}
-	spec := r.podSpec(corev1.Container{Image: r.Probe.Image, Command: []string{"sleep", "86400"}}, r.Probe.PullSecrets)
+	spec, day := r.podSpec(corev1.Container{Image: r.Probe.Image, Command: []string{"sleep", "86400"}}, r.Probe.PullSecrets), int64(24*60*60)
+	spec.ActiveDeadlineSeconds = &day // the quota of the negative control admits it then
 	restrict(&spec, nobody)
 	pod := corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},

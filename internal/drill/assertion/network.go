@@ -41,7 +41,7 @@ func (r *Runner) sendRequest(ctx context.Context, namespace string, a *definitio
 }
 
 func (r *Runner) getByProxy(ctx context.Context, namespace string, a *definition.Assertion) (connect.Response, error) {
-	at := connect.Endpoint{Resource: kube.Services(), Namespace: namespace, Name: a.HTTP.Service, Port: a.HTTP.Port, TLS: a.HTTP.Scheme == "https"}
+	at := connect.Endpoint{Resource: kube.Services(), Namespace: namespace, Name: a.HTTP.Service, Port: a.HTTP.Port.String(), TLS: a.HTTP.Scheme == "https"}
 	if a.HTTP.Pod != nil {
 		pod, err := r.choosePod(ctx, namespace, a.HTTP.Pod)
 		if err != nil {
@@ -68,13 +68,16 @@ func (r *Runner) address(ctx context.Context, namespace, service string, choice 
 }
 
 // getScript sends a GET and prints the body; the headers go to stderr. Its arguments are the
-// URL and a number of seconds.
+// URL and a number of seconds. Not every wget has -T: that of Debian's busybox-static ends with a
+// segmentation fault.
 const getScript = `if command -v curl >/dev/null 2>&1
 then exec curl -sS -k -m "$2" -D /dev/stderr -o - -- "$1"
 fi
+limit=
+timeout 1 true 2>/dev/null && limit="timeout $2"
 case "$1" in
-https*) exec wget --no-check-certificate -S -T "$2" -O - "$1" ;;
-*) exec wget -S -T "$2" -O - "$1" ;;
+https*) exec $limit wget --no-check-certificate -S -O - "$1" ;;
+*) exec $limit wget -S -O - "$1" ;;
 esac`
 
 // getByProbe sends the request out of the probe pod.
@@ -83,7 +86,7 @@ func (r *Runner) getByProbe(ctx context.Context, namespace string, a *definition
 	if err != nil {
 		return connect.Response{}, err
 	}
-	at := fmt.Sprintf("%s://%s%s", cmp.Or(a.HTTP.Scheme, "http"), net.JoinHostPort(host, a.HTTP.Port), cmp.Or(a.HTTP.Path, "/"))
+	at := fmt.Sprintf("%s://%s%s", cmp.Or(a.HTTP.Scheme, "http"), net.JoinHostPort(host, a.HTTP.Port.String()), cmp.Or(a.HTTP.Path, "/"))
 	result, err := r.runInProbe(ctx, namespace, a.AttemptTimeout(), "sh", "-c", getScript, "sh", at)
 	status := statusIn(result.Stderr)
 	if status == 0 {

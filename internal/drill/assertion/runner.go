@@ -202,7 +202,7 @@ func targetOf(a *definition.Assertion) string {
 	case a.Exec != nil:
 		return fmt.Sprintf("%s in %s of %s", a.Exec.Command[0], describePod(&a.Exec.Pod), a.Namespace)
 	case a.HTTP != nil:
-		return fmt.Sprintf("%s://%s:%s%s in %s", cmp.Or(a.HTTP.Scheme, "http"), describeEndpoint(a.HTTP.Service, a.HTTP.Pod), a.HTTP.Port, cmp.Or(a.HTTP.Path, "/"), a.Namespace)
+		return fmt.Sprintf("%s://%s:%s%s in %s", cmp.Or(a.HTTP.Scheme, "http"), describeEndpoint(a.HTTP.Service, a.HTTP.Pod), a.HTTP.Port.String(), cmp.Or(a.HTTP.Path, "/"), a.Namespace)
 	case a.TCP != nil:
 		return fmt.Sprintf("port %d of %s in %s", a.TCP.Port, describeEndpoint(a.TCP.Service, a.TCP.Pod), a.Namespace)
 	case a.Job != nil:

@@ -33,3 +33,35 @@ func TestConnectScript(t *testing.T) {
 		}
 	}
 }
+
+// TestGetScript: whichever tools an image has, a page is fetched, within the time if there is one to keep it.
+func TestGetScript(t *testing.T) {
+	const timeout, wget = `limit=$1; shift; [ "$1" = true ] && exit; echo "limit $limit" >&2; exec "$@"`, `echo "wget $*"`
+	for name, tc := range map[string]struct {
+		tools map[string]string
+		url   string
+		want  string
+	}{
+		"curl":        {map[string]string{"curl": `echo "curl $*"`, "wget": "exit 9"}, "http://web/", "curl -sS -k -m 3 -D /dev/stderr -o - -- http://web/\n"},
+		"wget":        {map[string]string{"wget": wget}, "http://web/", "wget -S -O - http://web/\n"},
+		"by https":    {map[string]string{"wget": wget}, "https://web/", "wget --no-check-certificate -S -O - https://web/\n"},
+		"in time":     {map[string]string{"timeout": timeout, "wget": wget}, "http://web/", "limit 3\nwget -S -O - http://web/\n"},
+		"old timeout": {map[string]string{"timeout": `[ "$1" = -t ] || exit 1`, "wget": wget}, "http://web/", "wget -S -O - http://web/\n"},
+	} {
+		dir := t.TempDir()
+		for tool, script := range tc.tools {
+			if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shell, err := exec.LookPath("sh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), shell, "-c", getScript, "sh", tc.url, "3")
+		cmd.Env = []string{"PATH=" + dir}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != tc.want {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package definition
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
 // Assertion is something that has to hold of the restored data. It has exactly one of exec,
 // http, tcp, job, object and condition.
@@ -83,7 +86,7 @@ type HTTP struct {
 	// Pod to ask; or a Service.
 	Pod *PodChoice `json:"pod,omitempty"`
 	// Port is a number, or through the API server the name of a Service's port.
-	Port string `json:"port"`
+	Port intstr.IntOrString `json:"port"`
 	// Path with its query, / if it is not given.
 	Path string `json:"path,omitempty"`
 	// Scheme is http if it is not given.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/golden"
@@ -40,6 +41,8 @@ func schemaOfValue(w *schema.Writer, t reflect.Type, _ bool) schema.Ordered {
 		return w.Define(t, func() schema.Ordered { return schema.Ordered{{Name: "enum", Value: value.Values()}} })
 	case metav1.Duration:
 		return schema.Ordered{{Name: "type", Value: "string"}, {Name: "pattern", Value: "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"}}
+	case intstr.IntOrString:
+		return schema.Ordered{{Name: "type", Value: []string{"integer", "string"}}}
 	case metav1.LabelSelector:
 		return schema.Ordered{{Name: "type", Value: "object"}, {Name: "description", Value: "A label selector of Kubernetes: matchLabels, matchExpressions."}}
 	}

@@ -136,12 +136,13 @@ func (p *problems) checkHTTP(path string, h *definition.HTTP) {
 }
 
 func (p *problems) checkPort(path string, h *definition.HTTP) {
-	if definition.PortNumber(h.Port) != 0 {
+	port := h.Port.String()
+	if definition.PortNumber(port) != 0 {
 		return
 	}
-	named := h.Service != "" && h.From != definition.FromProbe && len(validation.IsValidPortName(h.Port)) == 0
+	named := h.Service != "" && h.From != definition.FromProbe && len(validation.IsValidPortName(port)) == 0
 	if !named {
-		p.Add(path, "is %q: give a number from 1 to 65535, or through the API server the name of a Service's port", h.Port)
+		p.Add(path, "is %q: give a number from 1 to 65535, or through the API server the name of a Service's port", port)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition/validation"
@@ -80,7 +81,7 @@ func TestRefused(t *testing.T) {
 			d.Spec.Notifications = []definition.Notification{{Name: "a", Webhook: &definition.Webhook{URLFrom: definition.SecretKey{Name: "a", Key: "b"}, Form: "teams"}}}
 		}, "use json"},
 		"spec.probe": {func(d *definition.Drill) {
-			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: "1", From: "probe"})
+			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("1"), From: "probe"})
 		}, "name an image"},
 		"spec.probe.image": {func(d *definition.Drill) { d.Spec.Probe = &definition.Probe{} }, "name an image"},
 
@@ -93,13 +94,13 @@ func TestRefused(t *testing.T) {
 		"spec.assertions[0].exec.command":   {func(d *definition.Drill) { d.Spec.Assertions[0].Exec.Command = nil }, "give the program"},
 		"spec.assertions[0].exec.exitCode":  {func(d *definition.Drill) { d.Spec.Assertions[0].Exec.ExitCode = 256 }, "0 to 255"},
 		"spec.assertions[0].exec.pod":       {func(d *definition.Drill) { d.Spec.Assertions[0].Exec.Pod.Workload = "job/a" }, "give one"},
-		"spec.assertions[0].http":           {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Port: "1"}) }, "service and pod"},
-		"spec.assertions[0].http.port":      {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: "0"}) }, "65535"},
+		"spec.assertions[0].http":           {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Port: intstr.Parse("1")}) }, "service and pod"},
+		"spec.assertions[0].http.port":      {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("0")}) }, "65535"},
 		"spec.assertions[0].http.path": {func(d *definition.Drill) {
-			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: "1", Path: "a"})
+			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("1"), Path: "a"})
 		}, "begin it with /"},
 		"spec.assertions[0].http.status": {func(d *definition.Drill) {
-			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: "1", Status: 1})
+			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("1"), Status: 1})
 		}, "such as 200"},
 		"spec.assertions[0].tcp.service": {func(d *definition.Drill) {
 			d.Spec.Assertions[0] = only(definition.Assertion{TCP: &definition.TCP{Service: "a", Port: 1}})
