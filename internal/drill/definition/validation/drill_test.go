@@ -95,7 +95,9 @@ func TestRefused(t *testing.T) {
 		"spec.assertions[0].exec.exitCode":  {func(d *definition.Drill) { d.Spec.Assertions[0].Exec.ExitCode = 256 }, "0 to 255"},
 		"spec.assertions[0].exec.pod":       {func(d *definition.Drill) { d.Spec.Assertions[0].Exec.Pod.Workload = "job/a" }, "give one"},
 		"spec.assertions[0].http":           {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Port: intstr.Parse("1")}) }, "service and pod"},
-		"spec.assertions[0].http.port":      {func(d *definition.Drill) { d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("0")}) }, "65535"},
+		"spec.assertions[0].http.port": {func(d *definition.Drill) {
+			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("0")})
+		}, "65535"},
 		"spec.assertions[0].http.path": {func(d *definition.Drill) {
 			d.Spec.Assertions[0] = onlyHTTP(definition.HTTP{Service: "a", Port: intstr.Parse("1"), Path: "a"})
 		}, "begin it with /"},
