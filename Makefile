@@ -147,6 +147,7 @@ soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the 
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany|EitherDriver|FrozenAtShippedRates|Estimates)$$' ./test/e2e/volumes
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 1h -run '^Test(Killed|Cancelled)InEachPhase$$' ./test/drill
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 1h -run '^TestRecordedBuckets$$' ./test/interop
 	$(MAKE) fuzz FUZZTIME=2m
 
 .PHONY: record-histories

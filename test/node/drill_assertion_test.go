@@ -56,15 +56,16 @@ spec:
     readinessProbe: {exec: {command: [test, -e, /tmp/state]}, periodSeconds: 1}
 `
 
-// operate makes the pod again in each copy that has lost it, as an operator of the cluster does, until the test ends.
-func (b *bookstore) operate(t *testing.T) {
+// operate makes the pod again in each copy that has lost it, as an operator of the cluster does, until it is told
+// to stop. Then it says how often a quota has refused the pod.
+func (b *bookstore) operate(t *testing.T) (stop func() int) {
 	t.Helper()
 	pod, err := yaml.YAMLToJSON([]byte(cached))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	seen := map[string]bool{} // namespaces
+	ctx, cancel := context.WithCancel(t.Context())
+	seen, refused := map[string]bool{}, 0 // namespaces
 	var operator sync.WaitGroup
 	operator.Go(func() {
 		for poll.Wait(ctx, 200*time.Millisecond) == nil {
@@ -72,13 +73,20 @@ func (b *bookstore) operate(t *testing.T) {
 				if _, err := b.Kube.Get(ctx, kube.Pods(), ns.Name, "cached"); err == nil {
 					seen[ns.Name] = true
 				} else if seen[ns.Name] {
-					_, _ = b.Kube.Create(ctx, kube.Pods(), ns.Name, pod, kube.CreateOptions{}) // it may be forbidden
+					if _, err := b.Kube.Create(ctx, kube.Pods(), ns.Name, pod, kube.CreateOptions{}); err != nil && strings.Contains(err.Error(), "exceeded quota") {
+						refused++
+					}
 				}
 				return nil
 			})
 		}
 	})
-	t.Cleanup(func() { stop(); operator.Wait() })
+	t.Cleanup(cancel)
+	return func() int {
+		cancel()
+		operator.Wait()
+		return refused
+	}
 }
 
 // pageDrill has an assertion of each kind.
@@ -109,12 +117,15 @@ func (b *bookstore) assertEachKind(t *testing.T) {
 	t.Helper()
 	ns := b.cluster.namespace(t, "page")
 	b.applyIn(t, ns, page+"---"+cached)
-	b.operate(t)
+	stop := b.operate(t)
 	b.kubectl(t, "wait", "--namespace", ns, "--for=condition=Available", "deployment/page", "--timeout=2m")
 	if res, err := b.CLI(t.Context(), "backup", "create", "page", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
 		t.Fatalf("backup: %v: %+v", err, res)
 	}
 	p := b.runDrill(t, 0, fileOf(t, strings.ReplaceAll(pageDrill, "<ns>", ns)))
+	if stop() == 0 {
+		t.Error("an operator may make pods in a copy whose workloads were stopped")
+	}
 	if p.Claim.Level != evidence.L5 || len(p.Assertions) != 10 {
 		t.Errorf("%+v, %d assertions", p.Claim, len(p.Assertions))
 	}
