@@ -137,10 +137,14 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 			watch(s)
 		}
 	}
-	if err := m.failures[run.Name]; err != nil {
+	err := m.failures[run.Name]
+	res, ok := m.results[run.Name]
+	if drill, is := result.(*contract.DrillResult); is && ok && err != nil {
+		*drill = res.(contract.DrillResult) // the error of a drill carries its result
+	}
+	if err != nil {
 		return err
 	}
-	res, ok := m.results[run.Name]
 	if !ok {
 		<-ctx.Done()
 		return ctx.Err()

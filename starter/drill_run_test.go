@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -60,6 +61,44 @@ func TestDrillRun(t *testing.T) {
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
 	m.failures = map[string]error{"stop": temporal.ErrNotFound}
 	lifeboat(t, m, "", "drill", "stop").want(t, 4)
+}
+
+// TestDrillWait: one waits for the drill that runs, or asks how the last one ended, also one that was ended
+// early: its evidence is on stdout as a document, and the cause on stderr.
+func TestDrillWait(t *testing.T) {
+	m := &memory{results: map[string]any{}, failures: map[string]error{}}
+	lifeboat(t, m, "", "drill", "wait").want(t, 4, "drill", "not found")
+	m.runs = map[temporal.Kind][]temporal.State{temporal.KindDrill: {{Run: temporal.Run{Kind: temporal.KindDrill}}}}
+	for name, tc := range map[string]struct {
+		verdict string
+		failure error
+		code    int
+		stderr  string
+	}{
+		"passed":   {"passed", nil, 0, ""},
+		"failed":   {"failed", nil, 3, ""},
+		"canceled": {"aborted", &temporal.RunError{Run: temporal.Run{Kind: temporal.KindDrill}, Phase: "Canceled", Message: "by hand"}, 2, "Canceled: by hand"},
+		"refused":  {"aborted", &temporal.RunError{Run: temporal.Run{Kind: temporal.KindDrill}, Phase: "Failed", Message: "its tarball is damaged"}, 2, "its tarball is damaged"},
+	} {
+		m.results[""] = drillResult(tc.verdict)
+		if tc.failure != nil {
+			res := drillResult(tc.verdict)
+			res.ID = "drill-7"
+			m.results[""] = res
+		}
+		m.failures[""] = tc.failure
+		var out, errs bytes.Buffer
+		a := testApp(m, "", &out, &errs)
+		code := a.run(t.Context(), []string{"drill", "wait", "-o", "json"})
+		var got contract.DrillResult
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Verdict != tc.verdict || got.Sequence != 7 {
+			t.Errorf("%s: %v: %s", name, err, out.String())
+		}
+		if code != tc.code || !strings.Contains(errs.String(), tc.stderr) {
+			t.Errorf("%s: exit %d: %s", name, code, errs.String())
+		}
+		lifeboat(t, m, "", "drill", "wait").want(t, tc.code, "backup nightly is proven at level L4", tc.stderr)
+	}
 }
 
 // What is wrong in a file is told without asking anybody, also where Temporal is out of reach.
