@@ -164,7 +164,7 @@ const (
 	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
 	// out before the restore began to write.
 	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"
-	// VolumeMoved: a volume was restored in another zone, or under another name.
+	// VolumeMoved: a volume was restored in another zone, off its Outpost, or under another name.
 	VolumeMoved Code = "VOLUME_MOVED"
 	// ClassMissing: a claim names a storage class that is not there.
 	ClassMissing Code = "STORAGE_CLASS_MISSING"

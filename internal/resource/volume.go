@@ -21,6 +21,9 @@ func restoreVolume(c *Context, obj map[string]any, out *Outcome) error {
 	case disposition == volume.Leave:
 		out.setSkip(report.VolumeLeft, "it or its claim is in the cluster already and is left alone")
 	case disposition.Method() != "":
+		if volume.IsOnOutpost(obj) {
+			out.addWarning(report.VolumeMoved, "it was on an AWS Outpost, and what is made of its snapshot is in the Region: nodes of the Outpost cannot attach it")
+		}
 		if err := c.giveDisk(obj); err != nil {
 			return err
 		}

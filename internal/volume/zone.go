@@ -65,6 +65,24 @@ func isOutpostKey(key string) bool {
 	return ok && slices.Contains([]string{"partition", "region", "account-id", "outpost-id"}, name)
 }
 
+// IsOnOutpost tells that a PersistentVolume is of a volume on an AWS Outpost.
+func IsOnOutpost(pv map[string]any) bool {
+	for key := range childOf(childOf(pv, "metadata"), "labels") {
+		if isOutpostKey(key) {
+			return true
+		}
+	}
+	required := childOf(childOf(childOf(pv, "spec"), "nodeAffinity"), "required")
+	for _, term := range childrenOf(required, "nodeSelectorTerms") {
+		for _, e := range childrenOf(term, "matchExpressions") {
+			if key, _ := e["key"].(string); isOutpostKey(key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // SetZone makes a PersistentVolume say that it is in a zone, in place, wherever it said
 // in which one it was. What is not shaped like a PersistentVolume is left as it is.
 func SetZone(pv map[string]any, zone string) {

@@ -44,6 +44,8 @@ func (s *Sim) attachable(c *call, v *volume, instance Instance, device string) e
 	switch {
 	case v.Zone != instance.Zone:
 		return wire.Invalid("InvalidVolume.ZoneMismatch", "The volume '%s' is not in the same availability zone as instance '%s'", v.ID, instance.ID)
+	case v.Outpost != instance.Outpost:
+		return errValue("The volume '%s' and the instance '%s' are not on the same Outpost", v.ID, instance.ID)
 	case v.state(c.now) == stateCreating:
 		return errState("Unable to attach volume %s: it is not 'available'.", v.ID)
 	case len(v.Attachments) > 0 && (!v.MultiAttach || v.attachedTo(instance.ID) != nil):

@@ -120,6 +120,9 @@ func (s *Sim) newVolume(c *call) (*volume, *snapshot, error) {
 	if !slices.Contains(s.options.Zones, v.Zone) {
 		return nil, nil, wire.Invalid("InvalidZone.NotFound", "The zone '%s' does not exist.", v.Zone)
 	}
+	if err := s.placeOnOutpost(c, v); err != nil {
+		return nil, nil, err
+	}
 	from, err := s.sourceSnapshot(c, v)
 	if err != nil {
 		return nil, nil, err
@@ -135,6 +138,20 @@ func (s *Sim) newVolume(c *call) (*volume, *snapshot, error) {
 	}
 	v.Tags, err = newTags(c.params, "volume")
 	return v, from, err
+}
+
+// placeOnOutpost puts a volume on an Outpost that a request names: one of an instance in its zone.
+func (s *Sim) placeOnOutpost(c *call, v *volume) error {
+	v.Outpost = c.params.Get("OutpostArn")
+	for _, i := range s.instances {
+		if i.Outpost == v.Outpost && i.Zone == v.Zone {
+			return nil
+		}
+	}
+	if v.Outpost == "" {
+		return nil
+	}
+	return errValue("There is no Outpost '%s' in the zone '%s'", v.Outpost, v.Zone)
 }
 
 func (s *Sim) sourceSnapshot(c *call, v *volume) (*snapshot, error) {

@@ -23,6 +23,7 @@ type volumeXML struct {
 	KMSKeyID    string          `xml:"kmsKeyId,omitempty"`
 	InitRate    int             `xml:"volumeInitializationRate,omitempty"`
 	MultiAttach bool            `xml:"multiAttachEnabled"`
+	Outpost     string          `xml:"outpostArn,omitempty"`
 }
 
 type attachmentXML struct {
@@ -140,7 +141,7 @@ func (v *volume) xml(c *call) volumeXML {
 	x := volumeXML{
 		VolumeID: v.ID, Size: v.SizeGiB, SnapshotID: v.SnapshotID, Zone: v.Zone, Status: v.state(c.now),
 		Created: wire.Time(v.Created), Tags: tagSet(v.Tags), Type: v.Type, IOPS: v.IOPS, Throughput: v.Throughput,
-		Encrypted: v.Encrypted, KMSKeyID: v.KMSKeyID, MultiAttach: v.MultiAttach, InitRate: v.InitRate,
+		Encrypted: v.Encrypted, KMSKeyID: v.KMSKeyID, MultiAttach: v.MultiAttach, InitRate: v.InitRate, Outpost: v.Outpost,
 	}
 	for _, a := range v.Attachments {
 		x.Attachments = append(x.Attachments, a.xml(v, c))

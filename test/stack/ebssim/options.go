@@ -66,6 +66,8 @@ type Issuer struct {
 type Instance struct {
 	ID   string `json:"id"`
 	Zone string `json:"zone"`
+	// Outpost is the ARN of the one that it is on, if it is.
+	Outpost string `json:"outpost,omitempty"`
 	// RootVolume is its boot volume; one is made if it is empty.
 	RootVolume string            `json:"rootVolume,omitempty"`
 	PrivateDNS string            `json:"privateDNS,omitempty"`

@@ -8,6 +8,7 @@ import (
 type volume struct {
 	ID          string            `json:"id"`
 	Zone        string            `json:"zone"`
+	Outpost     string            `json:"outpost,omitempty"` // its ARN
 	Type        string            `json:"type"`
 	SizeGiB     int               `json:"sizeGiB"`
 	IOPS        int               `json:"iops,omitempty"`

@@ -349,3 +349,33 @@ func TestDeletedVolumesAreGone(t *testing.T) {
 		t.Fatalf("the data is still there: %v", err)
 	}
 }
+
+// A volume is on the Outpost that its request names, and only instances there attach it. Its snapshot is in
+// the Region, and so is a volume that is made of that without naming the Outpost.
+func TestOutposts(t *testing.T) {
+	const outpost = "arn:aws:outposts:eu-central-1:111122223333:outpost/op-1"
+	r := start(t, func(o *ebssim.Options) {
+		o.Instances = append(o.Instances, ebssim.Instance{ID: "i-0c", Zone: zone, Outpost: outpost})
+	})
+	in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(1), OutpostArn: aws.String(outpost)}
+	_, err := r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "b"), Size: aws.Int32(1), OutpostArn: aws.String(outpost)})
+	wantCode(t, err, "InvalidParameterValue")
+	there, here := *must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), in)).VolumeId, r.newVolume(t)
+	r.clock.Advance(time.Minute)
+	for volume, wrong := range map[string]string{there: "i-0a", here: "i-0c"} {
+		_, err := r.ec2.AttachVolume(t.Context(), &ec2.AttachVolumeInput{VolumeId: &volume, InstanceId: &wrong, Device: aws.String("/dev/xvdz")})
+		wantCode(t, err, "InvalidParameterValue")
+	}
+	must[*ec2.AttachVolumeOutput](t)(r.ec2.AttachVolume(t.Context(), &ec2.AttachVolumeInput{VolumeId: &there, InstanceId: aws.String("i-0c"), Device: aws.String("/dev/xvdz")}))
+	snapshot := must[*ec2.CreateSnapshotOutput](t)(r.ec2.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: &there}))
+	if snapshot.OutpostArn != nil {
+		t.Errorf("the snapshot is on %s", *snapshot.OutpostArn)
+	}
+	r.clock.Advance(time.Hour)
+	copied := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), SnapshotId: snapshot.SnapshotId}))
+	for id, want := range map[string]string{there: outpost, here: "", *copied.VolumeId: ""} {
+		if got := aws.ToString(r.volume(t, id).OutpostArn); got != want {
+			t.Errorf("volume %s is on %q, want %q", id, got, want)
+		}
+	}
+}
