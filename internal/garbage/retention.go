@@ -59,7 +59,11 @@ func checkRetention(in contract.SetRetentionInput) error {
 
 func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
 	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, r.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
-	if err == nil && len(unread) > 0 {
+	several := in.Location == "" && len(r.Locations.Config().BackupStorageLocations) > 1
+	switch {
+	case err != nil && failure.TypeOf(err) == "" && several:
+		err = failure.Unusable("name: %w; say in which location it lies with --storage-location", err)
+	case err == nil && len(unread) > 0:
 		err = failure.Unusable("name: storage location %s could not be read (%s) and may have another backup of the name: say which one with --storage-location", unread[0].Name, unread[0].Message)
 	}
 	return found, err

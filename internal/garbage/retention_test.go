@@ -79,6 +79,8 @@ func TestSetRetentionUnderALock(t *testing.T) {
 // What is refused changes nothing.
 func TestSetRetentionRefused(t *testing.T) {
 	hold, long := "audit", strings.Repeat("x", 300)
+	away := repositorytest.Holding()
+	away.Fail(memstore.On(memstore.OpGet), store.ErrUnavailable)
 	for name, c := range map[string]struct {
 		in     contract.SetRetentionInput
 		others repositorytest.Stores
@@ -91,6 +93,7 @@ func TestSetRetentionRefused(t *testing.T) {
 		"no name":                  {contract.SetRetentionInput{Name: "../a", Hold: &hold}, nil, contract.ErrTypeInvalid, "name: "},
 		"two of the name":          {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": repositorytest.Holding("a")}, contract.ErrTypeInvalid, "lies in the storage locations default, west"},
 		"beside an unreadable one": {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": nil}, contract.ErrTypeLocation, "may have another backup of the name"},
+		"none beside an outage":    {contract.SetRetentionInput{Name: "b", Hold: &hold}, repositorytest.Stores{"west": away}, contract.ErrTypeLocation, "say in which location it lies with --storage-location"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
