@@ -230,20 +230,23 @@ func TestDeleteLeavesOtherClusters(t *testing.T) {
 			t.Errorf("%s: %s%s", args, got.out, got.errors)
 		}
 	}
-	// The worker of another cluster deletes what a cluster has left that is gone.
+	// The worker of another cluster deletes, and releases, what a cluster has left that is gone.
 	m, other := shared(), shared()
 	m.clusters, other.pollers = []string{"dev"}, []temporal.Poller{{}}
-	var out, errs bytes.Buffer
-	a := testApp(m, "", &out, &errs)
-	a.Dial = func(_ context.Context, cluster string) (console.Backend, error) {
-		if cluster == "dev" {
-			return other, nil
+	other.results["held"] = contract.RetentionResult{Name: "held"}
+	for _, args := range [][]string{{"delete", "ours", "--confirm"}, {"release", "held"}} {
+		var out, errs bytes.Buffer
+		a := testApp(m, "", &out, &errs)
+		a.Dial = func(_ context.Context, cluster string) (console.Backend, error) {
+			if cluster == "dev" {
+				return other, nil
+			}
+			return m, nil
 		}
-		return m, nil
+		code := a.run(t.Context(), slices.Concat([]string{"backup"}, args, []string{"--cluster", "prod"}))
+		result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker that answers: the worker of cluster dev is asked")
 	}
-	code := a.run(t.Context(), []string{"backup", "delete", "ours", "--confirm", "--cluster", "prod"})
-	result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker that answers: the worker of cluster dev is asked")
-	if want := []any{contract.DeleteBackupInput{Name: "ours", Cluster: "prod"}}; !reflect.DeepEqual(other.started, want) || len(m.started) > 0 {
+	if want := []any{contract.DeleteBackupInput{Name: "ours", Cluster: "prod"}, contract.SetRetentionInput{Name: "held", Cluster: "prod", Hold: new(string)}}; !reflect.DeepEqual(other.started, want) || len(m.started) > 0 {
 		t.Errorf("started %+v and %+v", other.started, m.started)
 	}
 }

@@ -98,7 +98,7 @@ func TestGarbageNext(t *testing.T) {
 		}
 	}
 	held := &memory{results: map[string]any{"": contract.GarbageResult{Plan: contract.GarbagePlan{Delete: []contract.GarbageRow{{Name: "old"}}}}}}
-	lifeboat(t, held, "", "gc", "plan", "--cluster", "other").want(t, console.CodeDone, "lifeboat backup hold NAME --reason TEXT --cluster prod for one")
+	lifeboat(t, held, "", "gc", "plan", "--cluster", "other").want(t, console.CodeDone, "lifeboat backup hold NAME --reason TEXT --cluster other for one")
 	ran := &memory{results: map[string]any{"": contract.GarbageResult{Orphans: contract.OrphanPlan{Keep: []contract.Orphan{{}}}}}}
 	lifeboat(t, ran, "", "gc", "run", "--cluster", "other").want(t, console.CodeDone, "see 'lifeboat gc plan --cluster other'")
 }

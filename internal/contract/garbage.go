@@ -92,6 +92,9 @@ type GarbageResult struct {
 type SetRetentionInput struct {
 	Name     string `json:"name"`
 	Location string `json:"storageLocation,omitempty"`
+	// Cluster is the cluster whose backup is meant, such as one that is gone; "" is that of the
+	// worker.
+	Cluster string `json:"cluster,omitempty"`
 	// Hold is why the backup is not to be deleted; "" releases it.
 	Hold *string `json:"hold,omitempty"`
 	// Expires is when its time is over.

@@ -1,7 +1,9 @@
 package garbage
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -11,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // longestHold bounds the reason of a hold, in bytes: it is a line of a table.
@@ -28,6 +31,9 @@ func (r *Runner) SetRetention(ctx context.Context, in contract.SetRetentionInput
 	}
 	bsl, st, err := r.Locations.Writable(ctx, found.Location.Name)
 	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	if err := r.checkMaker(ctx, st, in, string(found.Value.UID)); err != nil {
 		return contract.RetentionResult{}, err
 	}
 	said, err := beside.ReadRetention(ctx, st, in.Name, string(found.Value.UID))
@@ -59,8 +65,27 @@ func checkRetention(in contract.SetRetentionInput) error {
 
 func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
 	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, r.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
-	if err == nil && len(unread) > 0 {
+	several := in.Location == "" && len(r.Locations.Config().BackupStorageLocations) > 1
+	switch {
+	case err != nil && failure.TypeOf(err) == "" && several:
+		err = failure.Unusable("name: %w; say in which location it lies with --storage-location", err)
+	case err == nil && len(unread) > 0:
 		err = failure.Unusable("name: storage location %s could not be read (%s) and may have another backup of the name: say which one with --storage-location", unread[0].Name, unread[0].Message)
 	}
 	return found, err
+}
+
+// checkMaker refuses what another cluster made than the one that is meant: that one's next
+// collection would delete what a slip of the name has let go. Who made a backup without a manifest,
+// as Velero's are, nobody knows.
+func (r *Runner) checkMaker(ctx context.Context, st store.Store, in contract.SetRetentionInput, uid string) error {
+	m, err := repository.ReadManifest(ctx, st, in.Name)
+	meant := cmp.Or(in.Cluster, r.Cluster)
+	switch {
+	case err != nil && !repository.IsUnreadable(err):
+		return fmt.Errorf("read which cluster made backup %s: %w", in.Name, err)
+	case err != nil || m.UID != uid || m.Cluster == "" || m.Cluster == meant:
+		return nil
+	}
+	return failure.Denied("name: backup %s is of cluster %s and not of %s: if that is the one you mean, repeat the command with --cluster %s", in.Name, m.Cluster, meant, m.Cluster)
 }

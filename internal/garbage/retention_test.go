@@ -41,6 +41,20 @@ func TestSetRetention(t *testing.T) {
 	}
 }
 
+// A worker changes what another cluster made where that cluster is named, and what Velero made.
+func TestSetRetentionOfAnotherCluster(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "theirs", "", "gone", 1)
+	put(t, st, "veleros", "", "", 1)
+	r := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	hold := "audit"
+	for _, in := range []contract.SetRetentionInput{{Name: "theirs", Cluster: "gone", Hold: &hold}, {Name: "veleros", Hold: &hold}} {
+		if got, err := r.SetRetention(t.Context(), in); err != nil || got.Hold != hold {
+			t.Errorf("%s: %+v, %v", in.Name, got, err)
+		}
+	}
+}
+
 // TestSetRetentionUnderALock: a lock on every file of a backup keeps nobody from holding it, from
 // letting it go and from changing its time, which the plan goes by.
 func TestSetRetentionUnderALock(t *testing.T) {
@@ -79,6 +93,8 @@ func TestSetRetentionUnderALock(t *testing.T) {
 // What is refused changes nothing.
 func TestSetRetentionRefused(t *testing.T) {
 	hold, long := "audit", strings.Repeat("x", 300)
+	away := repositorytest.Holding()
+	away.Fail(memstore.On(memstore.OpGet), store.ErrUnavailable)
 	for name, c := range map[string]struct {
 		in     contract.SetRetentionInput
 		others repositorytest.Stores
@@ -91,10 +107,14 @@ func TestSetRetentionRefused(t *testing.T) {
 		"no name":                  {contract.SetRetentionInput{Name: "../a", Hold: &hold}, nil, contract.ErrTypeInvalid, "name: "},
 		"two of the name":          {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": repositorytest.Holding("a")}, contract.ErrTypeInvalid, "lies in the storage locations default, west"},
 		"beside an unreadable one": {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": nil}, contract.ErrTypeLocation, "may have another backup of the name"},
+		"another cluster's":        {contract.SetRetentionInput{Name: "theirs", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster other and not of prod: if that is the one you mean, repeat the command with --cluster other"},
+		"not of the cluster meant": {contract.SetRetentionInput{Name: "a", Cluster: "other", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster prod and not of other"},
+		"none beside an outage":    {contract.SetRetentionInput{Name: "b", Hold: &hold}, repositorytest.Stores{"west": away}, contract.ErrTypeLocation, "say in which location it lies with --storage-location"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
 			put(t, st, "a", "", "prod", 1)
+			put(t, st, "theirs", "", "other", 1)
 			stores := repositorytest.Stores{"default": st}
 			for name, other := range c.others {
 				stores[name] = other
@@ -104,7 +124,7 @@ func TestSetRetentionRefused(t *testing.T) {
 			if failure.TypeOf(err) != c.kind || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%s %v, want %s %s", failure.TypeOf(err), err, c.kind, c.text)
 			}
-			if st.Has(layout.RetentionKey("a")) {
+			if st.Has(layout.RetentionKey("a")) || st.Has(layout.RetentionKey("theirs")) {
 				t.Error("something was written")
 			}
 		})

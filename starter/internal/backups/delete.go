@@ -58,10 +58,7 @@ What Velero made names no cluster, and is chosen.
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
 	console.BindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if cs.Cluster == "" {
-			return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.deleteBackups(c.Context(), be, o, args) })
-		}
-		return cs.ThroughAnyWorker(c.Context(), func(be console.Backend, of string) error {
+		return cs.throughItsWorker(c.Context(), func(be console.Backend, of string) error {
 			o.of = of
 			return cs.deleteBackups(c.Context(), be, o, args)
 		})

@@ -119,7 +119,8 @@ func expiryInThePast(d time.Duration) error {
 
 func (cs Commands) setRetention(ctx context.Context, in contract.SetRetentionInput) error {
 	var res contract.RetentionResult
-	err := cs.WithBackend(ctx, func(be console.Backend) error {
+	err := cs.throughItsWorker(ctx, func(be console.Backend, of string) error {
+		in.Cluster = of
 		run, err := be.StartRetention(ctx, in)
 		if err != nil {
 			return err
@@ -144,4 +145,12 @@ func (cs Commands) setRetention(ctx context.Context, in contract.SetRetentionInp
 	}
 	cs.Say("Backup %q %s.\n", res.Name, until)
 	return nil
+}
+
+// throughItsWorker asks another worker where the cluster that --cluster names is gone.
+func (cs Commands) throughItsWorker(ctx context.Context, do func(be console.Backend, of string) error) error {
+	if cs.Cluster == "" {
+		return cs.WithBackend(ctx, func(be console.Backend) error { return do(be, "") })
+	}
+	return cs.ThroughAnyWorker(ctx, do)
 }

@@ -55,7 +55,7 @@ shows and can pause.`,
 			if out.IsDocument() {
 				return show.Document(cs.Stdout, out.Format, garbageDocument{res.Plan, res.Orphans})
 			}
-			return cs.printGarbage(be, res)
+			return cs.printGarbage(res)
 		})
 	}
 	return c
@@ -88,7 +88,7 @@ func (cs commands) runGarbage(ctx context.Context, be console.Backend, of string
 	for _, f := range res.Errors {
 		cs.Say("  %s in %s: %s\n", f.Name, f.Location, show.Clean(f.Error))
 	}
-	if err := show.RemovedOrphans(cs.Stdout, res, "lifeboat gc plan"+cs.clusterFlag(cs.Cluster), cs.Now()); err != nil {
+	if err := show.RemovedOrphans(cs.Stdout, res, "lifeboat gc plan"+cs.clusterFlag(), cs.Now()); err != nil {
 		return err
 	}
 	cs.noteUnsearched(res.Orphans)
@@ -125,16 +125,15 @@ func (cs commands) collectGarbage(ctx context.Context, be console.Backend, in co
 }
 
 // clusterFlag repeats in the words of another command that a cluster was named.
-func (cs commands) clusterFlag(cluster string) string {
+func (cs commands) clusterFlag() string {
 	if cs.Cluster == "" {
 		return ""
 	}
-	return " --cluster " + cluster
+	return " --cluster " + cs.Cluster
 }
 
-// printGarbage prints a plan, and what to say next. A worker that answered in the place of another
-// one collects for it, and holds backups under its own name.
-func (cs commands) printGarbage(be console.Backend, res contract.GarbageResult) error {
+// printGarbage prints a plan, and what to say next.
+func (cs commands) printGarbage(res contract.GarbageResult) error {
 	if len(res.Plan.Delete)+len(res.Plan.Keep) == 0 {
 		cs.Say("No backup has expired.\n")
 	} else if err := show.Expired(cs.Stdout, res.Plan, cs.Now()); err != nil {
@@ -145,9 +144,9 @@ func (cs commands) printGarbage(be console.Backend, res contract.GarbageResult) 
 		return err
 	}
 	if len(res.Plan.Delete) > 0 {
-		cs.Say("Next: lifeboat gc run%s, or lifeboat backup hold NAME --reason TEXT%s for one that has to stay\n", cs.clusterFlag(cs.Cluster), cs.clusterFlag(be.Cluster()))
+		cs.Say("Next: lifeboat gc run%s, or lifeboat backup hold NAME --reason TEXT%s for one that has to stay\n", cs.clusterFlag(), cs.clusterFlag())
 	} else if len(res.Orphans.Remove) > 0 {
-		cs.Say("Next: lifeboat gc run%s\n", cs.clusterFlag(cs.Cluster))
+		cs.Say("Next: lifeboat gc run%s\n", cs.clusterFlag())
 	}
 	return nil
 }
