@@ -50,8 +50,13 @@ namespace: {{ .Release.Namespace }}
 {{- end -}}
 {{- /* The webhook that gives a pod its role may have been away: the worker then is the node. */ -}}
 {{- $aws := .Values.configuration.aws | default dict -}}
-{{- if and .Values.serviceAccount.roleArn (not $aws.expectedRoleArn) -}}
-{{- $_ := set $aws "expectedRoleArn" .Values.serviceAccount.roleArn -}}
+{{- $annotated := index (.Values.serviceAccount.annotations | default dict) "eks.amazonaws.com/role-arn" -}}
+{{- if and .Values.serviceAccount.roleArn $annotated -}}
+{{- fail "serviceAccount.roleArn and the annotation eks.amazonaws.com/role-arn below serviceAccount.annotations say the same thing: leave one out" -}}
+{{- end -}}
+{{- $role := .Values.serviceAccount.roleArn | default $annotated -}}
+{{- if and $role (not $aws.expectedRoleArn) -}}
+{{- $_ := set $aws "expectedRoleArn" $role -}}
 {{- $_ := set .Values.configuration "aws" $aws -}}
 {{- end -}}
 {{- toYaml .Values.configuration -}}
