@@ -12,7 +12,7 @@ import (
 
 // sharedCredentials names the file that AWS's SDK takes keys of. Velero's installer and its chart set
 // it, for all locations that name no Secret of their own.
-const sharedCredentials = "AWS_SHARED_CREDENTIALS_FILE"
+const sharedCredentials = "AWS_SHARED_CREDENTIALS_FILE" //nolint:gosec // the name of a variable
 
 // secretKey is a key of a Secret; the zero value is none.
 type secretKey struct{ name, key string }
