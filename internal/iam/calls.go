@@ -104,6 +104,9 @@ func (o Options) volumeCalls(take, restore, remove bool) []Call {
 	}
 	if take {
 		calls = append(calls, snapshotCalls()...)
+		for _, key := range o.VolumeKeys {
+			calls = append(calls, call("read blocks under a key", "kms:Decrypt", key, nil))
+		}
 	}
 	if take || remove {
 		calls = append(calls, call("delete a snapshot of a backup", "ec2:DeleteSnapshot", someSnapshot, keys{"aws:ResourceTag/" + tagBackup: "b"}))

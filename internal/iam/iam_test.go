@@ -361,9 +361,31 @@ func TestTrustRole(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
+	checkTransitiveTags(t)
 	for name, bad := range map[string]Taker{"any role": {Role: "*", ExternalID: "x-1"}, "no condition": {Role: "arn:aws:iam::111122223333:role/lifeboat"}} {
 		if _, err := TrustRole(bad); err == nil {
 			t.Errorf("%s is trusted", name)
+		}
+	}
+}
+
+// checkTransitiveTags: the tags that EKS Pod Identity gives a session go along into each role that it
+// takes, whether a location says tags or not, and STS asks whether the session may be tagged.
+func checkTransitiveTags(t *testing.T) {
+	t.Helper()
+	d, err := TrustRole(Taker{Role: "arn:aws:iam::111122223333:role/lifeboat", ExternalID: "x-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofPod := keys{"aws:RequestTag/eks-cluster-name": "production", "aws:RequestTag/kubernetes-namespace": "lifeboat"}
+	for action, want := range map[string]bool{"sts:TagSession": true, "sts:AssumeRole": false} { // the latter lacks the external id
+		if got := evaluation.Evaluate([]evaluation.Policy{parse(t, d)}, call("", action, "", ofPod).Request) == evaluation.Allowed; got != want {
+			t.Errorf("%s with the tags of a pod: allowed %t", action, got)
+		}
+	}
+	for _, s := range d.Statement {
+		if s.Principal["AWS"] != "arn:aws:iam::111122223333:role/lifeboat" {
+			t.Errorf("%s is for %v", s.Sid, s.Principal)
 		}
 	}
 }

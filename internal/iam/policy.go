@@ -142,7 +142,7 @@ func (o Options) statements() []Statement {
 	switch o.Role {
 	case Backup:
 		return slices.Concat(common, []Statement{b.write(""), look(), listBlocks(), sampleBlocks()}, takeSnapshots(),
-			[]Statement{tagWhatIsBeingMade([]string{anySnapshot}, "CreateSnapshot", "CreateSnapshots")}, deleteSnapshots()[:1])
+			[]Statement{tagWhatIsBeingMade([]string{anySnapshot}, "CreateSnapshot", "CreateSnapshots")}, deleteSnapshots()[:1], decryptBlocks(o.VolumeKeys))
 	case Restore:
 		return slices.Concat(common, []Statement{b.write(layout.PluginDir, layout.RestoresDir), look()}, makeVolumes(o.SharedBy),
 			[]Statement{tagWhatIsBeingMade([]string{anyVolume}, "CreateVolume")}, useKeys(o.VolumeKeys))

@@ -82,9 +82,11 @@ func (h Holder) partition() string {
 }
 
 func trust(sid string, principal map[string]string, actions []string, equals map[string]oneOrMore) Document {
-	return Document{Version: policyVersion, Statement: []Statement{{
-		Sid: sid, Effect: "Allow", Principal: principal, Action: actions, Condition: condition{"StringEquals": equals},
-	}}}
+	s := Statement{Sid: sid, Effect: "Allow", Principal: principal, Action: actions}
+	if len(equals) > 0 {
+		s.Condition = condition{"StringEquals": equals}
+	}
+	return Document{Version: policyVersion, Statement: []Statement{s}}
 }
 
 // Taker is a worker's role that takes a role which locations of another account name.
@@ -95,7 +97,8 @@ type Taker struct {
 }
 
 // TrustRole lets a worker's role take this one, with the external id and the tags that the location
-// has. Without an external id a worker that serves several parties could be talked into another's.
+// has. It may be tagged in any case: the tags that EKS Pod Identity gives the worker's session are
+// transitive, and go along. Without an external id a worker that serves several parties could be talked into another's.
 func TrustRole(t Taker) (Document, error) {
 	if err := t.check(); err != nil {
 		return Document{}, err
@@ -110,9 +113,7 @@ func TrustRole(t Taker) (Document, error) {
 	}
 	worker := map[string]string{"AWS": t.Role}
 	d := trust("WorkerOfAnotherAccount", worker, []string{"sts:AssumeRole"}, equals)
-	if len(tags) > 0 {
-		d.Statement = append(d.Statement, trust("TagsOfItsSession", worker, []string{"sts:TagSession"}, tags).Statement...)
-	}
+	d.Statement = append(d.Statement, trust("TagsOfItsSession", worker, []string{"sts:TagSession"}, tags).Statement...)
 	return d, nil
 }
 

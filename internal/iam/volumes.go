@@ -98,6 +98,14 @@ func deleteSnapshots() []Statement {
 	}
 }
 
+// decryptBlocks has EBS decrypt the blocks that are read of snapshots. Making snapshots needs no key.
+func decryptBlocks(keys []string) []Statement {
+	if len(keys) == 0 {
+		return nil
+	}
+	return []Statement{allow("DecryptBlocks", []string{"kms:Decrypt"}, keys, nil)}
+}
+
 // useKeys has EC2 use the keys for volumes. The grant that EBS keeps is for AWS only.
 func useKeys(keys []string) []Statement {
 	if len(keys) == 0 {

@@ -3,6 +3,7 @@ package temporal
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -104,7 +105,24 @@ func loadSettings(o Options) (client.Options, error) {
 		return client.Options{}, err
 	}
 	profile.APIKey = strings.TrimSpace(profile.APIKey)
-	return profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	settings, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	if err == nil && profile.TLS != nil && profile.TLS.ClientCertPath != "" && settings.ConnectionOptions.TLS != nil {
+		showNewestCertificate(settings.ConnectionOptions.TLS, profile.TLS.ClientCertPath, profile.TLS.ClientKeyPath)
+	}
+	return settings, err
+}
+
+// showNewestCertificate reads the certificate's files at each connection: what renews certificates
+// replaces them, and a server refuses one that has expired.
+func showNewestCertificate(config *tls.Config, certificate, key string) {
+	config.Certificates = nil
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(certificate, key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate for temporal: %w", err)
+		}
+		return &pair, nil
+	}
 }
 
 func dialServer(ctx context.Context, settings client.Options) (client.Client, error) {

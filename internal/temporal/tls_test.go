@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -73,24 +75,68 @@ func (a *authority) sign(name string, want *x509.Certificate) (*x509.Certificate
 // serveMutualTLS is a Temporal that wants certificates of the authority.
 func (a *authority) serveMutualTLS() string {
 	a.t.Helper()
+	address, _ := a.serveFor(a, "127.0.0.1:0")
+	return address
+}
+
+// serveFor is a Temporal with a certificate of the authority that wants some of another one, until stop.
+func (a *authority) serveFor(clients *authority, address string) (_ string, stop func()) {
+	a.t.Helper()
 	a.sign("server", &x509.Certificate{DNSNames: []string{"temporal.example"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	pair, err := tls.LoadX509KeyPair(a.path("server.crt"), a.path("server.key"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	clients := x509.NewCertPool()
-	clients.AddCert(a.cert)
+	pool := x509.NewCertPool()
+	pool.AddCert(clients.cert)
 	g := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients, MinVersion: tls.VersionTLS13,
+		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: tls.VersionTLS13,
 	})))
 	workflowservice.RegisterWorkflowServiceServer(g, &server{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	go func() { _ = g.Serve(l) }() // ends with Stop
 	a.t.Cleanup(g.Stop)
-	return l.Addr().String()
+	return l.Addr().String(), g.Stop
+}
+
+// TestRenewedCertificate: a certificate that was put in place of the old one, as cert-manager does, is
+// shown at the next connection. The old one would be refused once it has expired, and the program with it.
+func TestRenewedCertificate(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
+	for _, a := range []*authority{before, after} {
+		a.sign("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	}
+	address, stop := before.serveFor(before, "127.0.0.1:0")
+	conn, err := Connect(t.Context(), Options{Address: address, Env: variables{
+		"TEMPORAL_CONFIG_FILE": "/does/not/exist", "TEMPORAL_TLS": "true", "TEMPORAL_TLS_SERVER_NAME": "temporal.example",
+		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": before.path("ca.crt"),
+		"TEMPORAL_TLS_CLIENT_CERT_PATH":    before.path("client.crt"), "TEMPORAL_TLS_CLIENT_KEY_PATH": before.path("client.key"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stop()
+	for _, file := range []string{"client.crt", "client.key"} {
+		if err := os.Rename(after.path(file), before.path(file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before.serveFor(after, address)
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		_, err = conn.SDK().WorkflowService().GetSystemInfo(t.Context(), &workflowservice.GetSystemInfoRequest{})
+		if _, reached := errors.AsType[*serviceerror.Unimplemented](err); reached { // it knows no such call
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // TestMutualTLS: with certificates of Temporal's standard variables a program reaches a server that wants

@@ -38,6 +38,7 @@ type project struct {
 // back, and all of it is there after down and up.
 func TestCompose(t *testing.T) {
 	p := newProject(t)
+	t.Run("mistyped paths", p.checkMistyped)
 	p.compose(t, "up", "--detach", "--wait", "--no-build", "--wait-timeout", "240")
 	t.Run("least privilege", p.checkPrivilege)
 	if out := p.lifeboat(t, "version"); strings.Contains(out, "Missing search attributes") {
@@ -160,11 +161,31 @@ func requirePorts(t *testing.T, ports ...int) {
 	}
 }
 
+// checkMistyped: a file of the user that is not there is an error with its path, and no directory is made
+// in its place.
+func (p *project) checkMistyped(t *testing.T) {
+	for variable, service := range map[string]string{"KUBECONFIG": "kubeconfig", "LIFEBOAT_CONFIG": "worker"} {
+		missing := filepath.Join(t.TempDir(), "mistyped")
+		out, err := p.runWith(t.Context(), []string{variable + "=" + missing}, "create", "--no-build", service)
+		if err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("%s: %v %s", variable, err, out)
+		}
+		if _, err := os.Stat(missing); !os.IsNotExist(err) {
+			t.Errorf("%s: the engine made %s: %v", variable, missing, err)
+		}
+	}
+}
+
 func (p *project) run(ctx context.Context, args ...string) (string, error) {
-	env := []string{
+	return p.runWith(ctx, nil, args...)
+}
+
+// runWith is run with further variables, which go before its own.
+func (p *project) runWith(ctx context.Context, further []string, args ...string) (string, error) {
+	env := append([]string{
 		"KUBECONFIG=" + p.stack.Kubeconfig, "DATABASE_PASSWORD=" + databasePassword,
 		"S3_ACCESS_KEY=test", "S3_SECRET_KEY=" + objectPassword,
-	}
+	}, further...)
 	return p.engine.DockerWith(ctx, env, "", append([]string{"compose", "--project-directory", p.dir, "--progress", "plain"}, args...)...)
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -183,4 +184,24 @@ func TestBlocksAreThrottled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestReadEncryptedBlock: EBS decrypts blocks on the caller's behalf. The roles that verify backups can
+// have it do so under a key that their policy names, and no other.
+func TestReadEncryptedBlock(t *testing.T) {
+	for _, role := range []iam.Role{iam.All, iam.Backup} {
+		for _, keys := range [][]string{{keyOfVolumes}, nil} {
+			d, err := iam.Policy(iam.Options{Role: role, Bucket: "example-backups", Prefix: "production", VolumeKeys: keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			inWorld(t, slow(), policies(t, d), func(t *testing.T, w *world) {
+				s := w.encryptedSnapshot()
+				err := readOneBlock(t.Context(), w.location(), s.ID)
+				if keys != nil && err != nil || keys == nil && !errors.Is(err, ErrDenied) {
+					t.Errorf("role %s with %d keys: %v", role, len(keys), err)
+				}
+			})
+		}
+	}
 }

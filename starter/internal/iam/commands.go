@@ -80,11 +80,11 @@ func flagsOfRole(role iam.Role) []string {
 	if role != iam.Volumes {
 		flags = append(flags, "bucket", "prefix", "bucket-key", "inspect")
 	}
-	if slices.Contains([]iam.Role{iam.All, iam.Restore, iam.Volumes}, role) {
-		flags = append(flags, "volume-key", "shared-by")
-	}
 	if role != iam.Collect {
-		flags = append(flags, "tag-key")
+		flags = append(flags, "volume-key", "tag-key")
+	}
+	if role != iam.Collect && role != iam.Backup {
+		flags = append(flags, "shared-by")
 	}
 	return flags
 }

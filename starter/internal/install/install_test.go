@@ -210,3 +210,27 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestExpectedRole: however the values name the role of the ServiceAccount, the worker refuses to be
+// somebody else. EKS's webhook, which would tell it, may have been away.
+func TestExpectedRole(t *testing.T) {
+	const role = "arn:aws:iam::111122223333:role/lifeboat"
+	const annotation = "annotations: {eks.amazonaws.com/role-arn: '" + role + "'}"
+	for account, want := range map[string]string{
+		"{roleArn: '" + role + "'}": role, "{" + annotation + "}": role, "{annotations: {a: b}}": "", "{annotations: null}": "",
+	} {
+		out, err := render(t, plainValues+"serviceAccount: "+account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := configurationOf(t, out); c.AWS.ExpectedRoleARN != want {
+			t.Errorf("%s: expected is %q", account, c.AWS.ExpectedRoleARN)
+		}
+		if strings.Count(out, "    eks.amazonaws.com/role-arn: ") != len(want)/max(len(want), 1) {
+			t.Errorf("%s: the account's annotation: %s", account, out)
+		}
+	}
+	if _, err := render(t, plainValues+"serviceAccount: {roleArn: '"+role+"', "+annotation+"}"); err == nil || !strings.Contains(err.Error(), "values: serviceAccount.roleArn and the annotation") {
+		t.Errorf("both: %v", err)
+	}
+}

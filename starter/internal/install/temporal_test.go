@@ -40,7 +40,17 @@ func (v variables) LookupEnv(name string) (string, bool) {
 // a Secret has the Secret's name and key as its value.
 func worker(t *testing.T, values string) (container, variables) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "helm", "testdata", values))
+	return workerOf(t, caseOf(values))
+}
+
+// caseOf is the file of a case of the chart's tests.
+func caseOf(name string) string {
+	return filepath.Join("..", "..", "..", "deploy", "helm", "testdata", name)
+}
+
+func workerOf(t *testing.T, file string) (container, variables) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,13 +88,13 @@ func worker(t *testing.T, values string) (container, variables) {
 }
 
 // notesOf renders what Helm says after an install.
-func notesOf(t *testing.T, name string) string {
+func notesOf(t *testing.T, file string) string {
 	t.Helper()
 	chart, err := helm.Chart()
 	if err != nil {
 		t.Fatal(err)
 	}
-	given, err := ReadValues([]string{filepath.Join("..", "..", "..", "deploy", "helm", "testdata", name)})
+	given, err := ReadValues([]string{file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +142,7 @@ func TestTemporalConnection(t *testing.T) {
 		if (got.TLS == nil) != (want.tls == nil) || got.TLS != nil && !sameTLS(*got.TLS, *want.tls) {
 			t.Errorf("%s: TLS %+v, want %+v", values, got.TLS, want.tls)
 		}
-		notes := notesOf(t, values)
+		notes := notesOf(t, caseOf(values))
 		for name := range env {
 			if strings.HasPrefix(name, "TEMPORAL_") && name != "TEMPORAL_CONFIG_FILE" && !strings.Contains(notes, name+"=") {
 				t.Errorf("%s: the notes for the CLI lack %s:\n%s", values, name, notes)
@@ -154,4 +164,49 @@ func TestTemporalConnection(t *testing.T) {
 func sameTLS(a, b envconfig.ClientConfigTLS) bool {
 	return a.Disabled == b.Disabled && a.ClientCertPath == b.ClientCertPath && a.ClientKeyPath == b.ClientKeyPath &&
 		a.ServerCACertPath == b.ServerCACertPath && a.ServerName == b.ServerName && a.DisableHostVerification == b.DisableHostVerification
+}
+
+// TestTLSOfTemporal: each way to speak TLS, of a private authority with certificates or without, beside a
+// key or not, and what is half of one is refused and not left out.
+func TestTLSOfTemporal(t *testing.T) {
+	const mount, cert, ca = "/run/secrets/temporal/", "CLIENT_CERT_PATH CLIENT_KEY_PATH", " SERVER_CA_CERT_PATH"
+	const key = "apiKey: {secretName: key}, "
+	for given, want := range map[string]string{
+		"tls: {enabled: true}":                                                "",
+		"tls: {enabled: true, secretName: tls}":                               cert,
+		"tls: {enabled: true, secretName: tls, ca: true}":                     cert + ca,
+		"tls: {enabled: true, secretName: tls, ca: true, certificate: false}": ca,
+		key + "tls: {enabled: true}":                                          "",
+		key + "tls: {enabled: true, secretName: tls, ca: true}":               ca,
+		key + "tls: {enabled: true, secretName: tls, certificate: true}":      cert,
+		key + "tls: {enabled: true, secretName: tls}":                         "values: temporal.tls.secretName: nothing of the Secret is used",
+		"tls: {enabled: true, secretName: tls, certificate: false}":           "values: temporal.tls.secretName: nothing of the Secret is used",
+		"tls: {enabled: true, ca: true}":                                      "values: temporal.tls.ca and temporal.tls.certificate need temporal.tls.secretName",
+		"tls: {enabled: true, certificate: true}":                             "values: temporal.tls.ca and temporal.tls.certificate need temporal.tls.secretName",
+		"tls: {ca: true}":             "values: temporal.tls.ca and temporal.tls.serverName need temporal.tls.enabled",
+		"tls: {serverName: frontend}": "values: temporal.tls.ca and temporal.tls.serverName need temporal.tls.enabled",
+	} {
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte(strings.Replace(plainValues, "temporal: {", "temporal: {"+given+", ", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(want, "values: ") {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := render(t, string(text)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", given, err, want)
+			}
+			continue
+		}
+		_, env := workerOf(t, file)
+		notes := notesOf(t, file)
+		for _, name := range strings.Fields(cert + ca) {
+			path, asked := env["TEMPORAL_TLS_"+name], strings.Contains(want, name)
+			if (path != "") != asked || asked != strings.HasPrefix(path, mount) || asked != strings.Contains(notes, name+"=") {
+				t.Errorf("%s: TEMPORAL_TLS_%s=%s, notes %s", given, name, path, notes)
+			}
+		}
+	}
 }

@@ -110,6 +110,7 @@ func convert(clusterName, temporal string, all []object) (Values, []string, erro
 // complete does what needs all objects.
 func (c *conversion) complete() error {
 	c.addRole()
+	c.addCredentials()
 	if err := c.checkDefault(); err != nil {
 		return err
 	}

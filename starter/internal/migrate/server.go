@@ -14,6 +14,9 @@ type server struct {
 	account  string // its ServiceAccount, "" for that of the namespace
 	location string // its argument for the default storage location
 	accounts []object
+	// credentials are those that its locations have where they name none, of credentialsFile.
+	credentials     secretKey
+	credentialsFile string
 }
 
 // defaultLocation is the one that Velero's server takes where none is marked.
@@ -38,6 +41,9 @@ func (c *conversion) addServer(o object) error {
 	c.server.account, _ = pod["serviceAccountName"].(string)
 	c.values.NodeSelector = field(pod, "nodeSelector")
 	c.values.Tolerations, _ = pod["tolerations"].([]any)
+	if err := c.addVariables(pod); err != nil {
+		return err
+	}
 	return c.addArguments(args)
 }
 

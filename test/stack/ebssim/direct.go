@@ -106,6 +106,9 @@ func (s *Sim) getSnapshotBlock(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.permitDecryption(c, snap.KMSKeyID); err != nil {
+		return nil, err
+	}
 	dir := s.snapshotDir(snap.ID)
 	has, err := blocksOf(dir)
 	if err != nil {

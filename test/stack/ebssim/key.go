@@ -49,7 +49,7 @@ func (s *Sim) mayUseKey(c *call, key string) bool {
 		return false
 	}
 	for _, action := range []string{"CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"} {
-		keys := map[string]string{"kms:ViaService": "ec2." + s.options.Region + ".amazonaws.com"}
+		keys := s.viaEC2()
 		if action == "CreateGrant" {
 			keys["kms:GrantIsForAWSResource"] = "true"
 		}
@@ -58,6 +58,24 @@ func (s *Sim) mayUseKey(c *call, key string) bool {
 		}
 	}
 	return true
+}
+
+// viaEC2 are the condition keys of what EC2 and EBS ask KMS for a caller.
+func (s *Sim) viaEC2() map[string]string {
+	return map[string]string{"kms:ViaService": "ec2." + s.options.Region + ".amazonaws.com"}
+}
+
+// permitDecryption judges whether the caller may have EBS decrypt what is under a key. The account's own
+// key, aws/ebs, is everybody's.
+func (s *Sim) permitDecryption(c *call, key string) error {
+	if key == "" || key == s.keyARN("") {
+		return nil
+	}
+	err := s.permitKey(c, "Decrypt", key, s.viaEC2())
+	if err != nil {
+		return &wire.Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: wire.AsError(err).Message}
+	}
+	return nil
 }
 
 // permitKey judges one action on a key.

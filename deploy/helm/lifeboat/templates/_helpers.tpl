@@ -50,8 +50,13 @@ namespace: {{ .Release.Namespace }}
 {{- end -}}
 {{- /* The webhook that gives a pod its role may have been away: the worker then is the node. */ -}}
 {{- $aws := .Values.configuration.aws | default dict -}}
-{{- if and .Values.serviceAccount.roleArn (not $aws.expectedRoleArn) -}}
-{{- $_ := set $aws "expectedRoleArn" .Values.serviceAccount.roleArn -}}
+{{- $annotated := index (.Values.serviceAccount.annotations | default dict) "eks.amazonaws.com/role-arn" -}}
+{{- if and .Values.serviceAccount.roleArn $annotated -}}
+{{- fail "serviceAccount.roleArn and the annotation eks.amazonaws.com/role-arn below serviceAccount.annotations say the same thing: leave one out" -}}
+{{- end -}}
+{{- $role := .Values.serviceAccount.roleArn | default $annotated -}}
+{{- if and $role (not $aws.expectedRoleArn) -}}
+{{- $_ := set $aws "expectedRoleArn" $role -}}
 {{- $_ := set .Values.configuration "aws" $aws -}}
 {{- end -}}
 {{- toYaml .Values.configuration -}}
@@ -67,6 +72,13 @@ namespace: {{ .Release.Namespace }}
 {{- if ne $listen "off" -}}{{- $listen | splitList ":" | last -}}{{- end -}}
 {{- end -}}
 
+{{/* Whether the pods show tls.crt of the Secret for TLS, of the values below temporal: as these say, and
+else where no key does it. "" is no. */}}
+{{- define "lifeboat.temporalCertificate" -}}
+{{- $said := printf "%v" .tls.certificate -}}
+{{- if and .tls.secretName (ne $said "false") (or (eq $said "true") (not .apiKey.secretName)) -}}yes{{- end -}}
+{{- end -}}
+
 {{/* The connection to Temporal, by the variables that all its programs share. */}}
 {{- define "lifeboat.temporalEnv" -}}
 {{- with .Values.temporal -}}
@@ -77,17 +89,25 @@ namespace: {{ .Release.Namespace }}
 {{- with .tls.serverName }}
 - {name: TEMPORAL_TLS_SERVER_NAME, value: {{ . | quote }}}
 {{- end }}
+{{- $certificate := include "lifeboat.temporalCertificate" . }}
 {{- if .tls.secretName }}
-{{- if not .apiKey.secretName }}
+{{- if not (or $certificate .tls.ca) }}
+{{- fail "temporal.tls.secretName: nothing of the Secret is used: set temporal.tls.ca for ca.crt, or temporal.tls.certificate for tls.crt and tls.key" }}
+{{- end }}
+{{- if $certificate }}
 - {name: TEMPORAL_TLS_CLIENT_CERT_PATH, value: /run/secrets/temporal/tls.crt}
 - {name: TEMPORAL_TLS_CLIENT_KEY_PATH, value: /run/secrets/temporal/tls.key}
 {{- end }}
 {{- if .tls.ca }}
 - {name: TEMPORAL_TLS_SERVER_CA_CERT_PATH, value: /run/secrets/temporal/ca.crt}
 {{- end }}
+{{- else if or .tls.ca .tls.certificate }}
+{{- fail "temporal.tls.ca and temporal.tls.certificate need temporal.tls.secretName: the Secret with ca.crt, or with tls.crt and tls.key" }}
 {{- end }}
 {{- else if or .tls.secretName .apiKey.secretName }}
 {{- fail "temporal.tls.secretName and temporal.apiKey.secretName need temporal.tls.enabled: neither certificates nor keys go over an open connection" }}
+{{- else if or .tls.ca .tls.serverName .tls.certificate }}
+{{- fail "temporal.tls.ca and temporal.tls.serverName need temporal.tls.enabled: without it the connection is open" }}
 {{- end }}
 {{- with .apiKey }}
 {{- if .secretName }}
