@@ -71,7 +71,15 @@ func IsUnavailable(err error) bool {
 		return false
 	}
 	code := status.Status().Code
-	return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+	return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError && !isTaken(err)
+}
+
+// isTaken: the port that a Service states belongs to another one, or is none of the server's. Of
+// a health check port the API server says so by a 500, though it is as final as its 422
+// of a node port (pkg/registry/core/service/storage/alloc.go of Kubernetes).
+func isTaken(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "provided port is already allocated") || strings.Contains(text, "provided port is not in the valid range")
 }
 
 // UnansweredWebhook is the webhook that the API server could not call for an object, or that

@@ -39,6 +39,10 @@ func answerWebhook(w http.ResponseWriter, _ *http.Request) {
 	writeStatus(w, 500, "InternalError", `Internal error occurred: failed calling webhook "w"`, "")
 }
 
+func answerTaken(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, 500, "InternalError", "Internal error occurred: failed to allocate requested HealthCheck NodePort 30788: provided port is already allocated", "")
+}
+
 func hangUp(w http.ResponseWriter, _ *http.Request) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err == nil {
@@ -63,6 +67,7 @@ func TestRetries(t *testing.T) {
 		{"500 once", 1, answer(500, "InternalError"), 2, nil},
 		{"500 for longer than a moment", 3, answer(500, "InternalError"), 4, nil}, // a fourth pause may be longer than is left of the second
 		{"a webhook that does not answer", 9, answerWebhook, webhookTries, IsUnavailable},
+		{"a port that another Service has", 9, answerTaken, 1, func(err error) bool { return !IsUnavailable(err) }},
 		{"401 once", 1, answer(401, "Unauthorized"), 2, nil},
 		{"401 for good", 9, answer(401, "Unauthorized"), 5, IsUnauthorized},
 		{"404", 9, answer(404, "NotFound"), 1, IsNotFound},

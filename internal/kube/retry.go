@@ -72,6 +72,6 @@ func (r *retry) retryDelay(err error) (time.Duration, bool) {
 		r.webhook++
 		return 0, r.webhook < webhookTries
 	default:
-		return after, code >= http.StatusInternalServerError
+		return after, code >= http.StatusInternalServerError && !isTaken(err)
 	}
 }

@@ -45,7 +45,7 @@ func New(code Code, message string) Reason {
 
 // At returns the reason placed on an object; empty parts mean "not about one".
 func (r Reason) At(resource, namespace, name string) Reason {
-	if r.Code == ExistsDiffers && resource != "" && namespace == "" {
+	if r.Code == ExistsDiffers && r.Next == r.Code.defaults().next && resource != "" && namespace == "" {
 		r.Next = nextForShared
 	}
 	r.Resource, r.Namespace, r.Name = resource, namespace, name

@@ -66,7 +66,8 @@
 //	PersistentVolume      restored where it is kept or a disk was made for it, then with that disk's id
 //	                      and zone; claimRef loses its uid and follows the mapping
 //	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew.
-//	                      Those that the backup took of claims are skipped
+//	                      Those that the backup took of claims are skipped, and contents of
+//	                      snapshots that are not restored
 //	Namespace             spec goes; the name and its label follow the mapping
 //	ConfigMap             those that Kubernetes writes are skipped (kube-root-ca.crt, API server's CA),
 //	                      those by which nodes join (aws-auth, kube-proxy), and empty locks of a Pod

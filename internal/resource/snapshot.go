@@ -31,8 +31,15 @@ func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error 
 		out.setSkip(report.VolumeSkipped, textSnapshotsOff)
 		return nil
 	}
-	if of := child(spec, "volumeSnapshotRef"); c.isTakenSnapshot(str(of, "namespace"), str(of, "name")) {
+	of := child(spec, "volumeSnapshotRef")
+	if c.isTakenSnapshot(str(of, "namespace"), str(of, "name")) {
 		out.setSkip(report.SnapshotOfClaim, textTaken)
+		return nil
+	}
+	// Contents pass every filter, because a snapshot may need them; without it nothing would use
+	// this one, and nothing would ever remove it.
+	if c.Has != nil && !c.Has(VolumeSnapshots, str(of, "namespace"), str(of, "name")) {
+		out.setSkip(report.VolumeSkipped, "the VolumeSnapshot that it is bound to is not part of the restore")
 		return nil
 	}
 	if handle == "" || spec == nil {
@@ -41,9 +48,8 @@ func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error 
 	}
 	spec["source"] = map[string]any{"snapshotHandle": handle}
 	spec["deletionPolicy"] = "Retain"
-	ref := child(spec, "volumeSnapshotRef")
-	drop(ref, "uid", "resourceVersion")
-	c.mapField(ref, "namespace")
+	drop(of, "uid", "resourceVersion")
+	c.mapField(of, "namespace")
 	return nil
 }
 

@@ -43,6 +43,11 @@ func isUnreachable(err error) bool {
 	return errors.Is(err, exec.ErrUnreachable) || errors.Is(err, exec.ErrNotRecorded) || kube.IsUnavailable(err)
 }
 
+// hasNotRun reports whether the command has certainly not run.
+func hasNotRun(err error) bool {
+	return isMissing(err) || isUnreachable(err) || errors.Is(err, exec.ErrNotStarted) || errors.Is(err, exec.ErrNoContainer)
+}
+
 // isMissing reports whether there is no such pod, or its container does not run.
 func isMissing(err error) bool {
 	return apierrors.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning)
@@ -84,7 +89,7 @@ func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Ho
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.Journal.Running, key)
-	q.begun[key] = q.begun[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
+	q.begun[key] = q.begun[key] || err == nil || !hasNotRun(err)
 	return result.Stdout, err
 }
 

@@ -171,11 +171,17 @@ func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 }
 
 // unquiescePod runs the post hooks of a pod. A container that starts again is waited for,
-// since a file system stays quiesced over a restart of the container that froze it.
+// since a file system stays quiesced over a restart of the container that froze it. Where no
+// hook of the pod has begun it is not quiesced, and a container that is out of reach is
+// waited for no longer than for a pre hook.
 func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	for _, h := range pod.Post {
 		gone := true // nothing is left that a post hook could unquiesce
-		_, err := q.tryHook(ctx, pod, h, hookTries{lasts: q.times.After, again: func(err error) bool {
+		lasts := q.times.Before
+		if q.wasBegun(pod) {
+			lasts = q.times.After
+		}
+		_, err := q.tryHook(ctx, pod, h, hookTries{lasts: lasts, again: func(err error) bool {
 			if isUnreachable(err) {
 				return true
 			}

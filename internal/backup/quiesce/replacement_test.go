@@ -2,6 +2,7 @@ package quiesce
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -152,6 +154,46 @@ func TestFreezeOfAPodThatComes(t *testing.T) {
 	}
 	if ran := commandsRun(s); !slices.Equal(ran, []string{"p1 freeze", "p1 thaw"}) {
 		t.Errorf("ran %q", ran)
+	}
+}
+
+// TestThawOfAContainerOutOfReach: what has begun is thawed whenever its node is back, and what
+// has not is no reason to hold up the backup for as long.
+func TestThawOfAContainerOutOfReach(t *testing.T) {
+	wrong := func(p *backup.PodHooks) { p.Pre[0].Container = "nope" }
+	for name, tc := range map[string]struct {
+		change func(*backup.PodHooks)
+		thawed bool
+	}{
+		"frozen":             {thawed: true},
+		"the freeze ran not": {change: wrong},
+		"nothing to freeze":  {change: func(p *backup.PodHooks) { p.Pre = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, attempt := plannedPod(t, tc.change)
+			s.ReplacePods("n", newPod("p0"))
+			q := attempt()
+			q.times.Before, q.times.After = 50*time.Millisecond, 20*time.Second
+			if _, err := q.Quiesce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			away := kubetest.On("exec", kube.Pods())
+			if tc.thawed {
+				away = away.Times(20) // two a try, 10 ms apart
+			}
+			s.Refuse(away, http.StatusInternalServerError, metav1.StatusReasonInternalError, "error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused")
+			began := time.Now()
+			if err := q.Unquiesce(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > q.times.After/2 {
+				t.Errorf("the backup was held up for %s", took)
+			}
+			if thawed := slices.Contains(commandsRun(s), "p0 thaw"); thawed != tc.thawed {
+				t.Errorf("thawed %t", thawed)
+			}
+		})
 	}
 }
 

@@ -48,3 +48,22 @@ func TestDiffMasksSecrets(t *testing.T) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
+
+// TestLargeIntegers: identifiers and quantities of 64 bits that differ by one are different,
+// though they are one floating-point number.
+func TestLargeIntegers(t *testing.T) {
+	backup := object(t, `{"spec":{"id":9007199254740993,"list":[{"id":-9007199254740993}],"same":9007199254740993}}`)
+	live := object(t, `{"spec":{"id":9007199254740992,"list":[{"id":-9007199254740992}],"same":9007199254740993}}`)
+	want := map[string]any{"spec": map[string]any{"id": int64(9007199254740993), "list": []any{map[string]any{"id": int64(-9007199254740993)}}}}
+	if got := MergePatch(live, backup); !reflect.DeepEqual(got, want) {
+		t.Errorf("patch %v, want %v", got, want)
+	}
+	if got := Diff("widgets.example.com", backup, live, backup); len(got) != 2 {
+		t.Errorf("got %v, want id and list[0].id", got)
+	}
+	for _, pair := range [][2]any{{int64(3), 3.0}, {3, int64(3)}, {3.5, 3.5}} {
+		if !Same(pair[0], pair[1]) || !Same(pair[1], pair[0]) {
+			t.Errorf("%T %v and %T %v are one number", pair[0], pair[0], pair[1], pair[1])
+		}
+	}
+}

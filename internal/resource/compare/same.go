@@ -6,7 +6,8 @@ package compare
 import "slices"
 
 // Same compares decoded JSON: a null is as good as a missing field, and numbers are
-// compared by value, because one side may have been decoded to integers.
+// compared by value, because one side may have been decoded to integers. Two integers are
+// compared as such: above 2^53 one floating-point number stands for several of them.
 func Same(a, b any) bool {
 	switch x := a.(type) {
 	case map[string]any:
@@ -15,6 +16,11 @@ func Same(a, b any) bool {
 	case []any:
 		y, ok := b.([]any)
 		return ok && slices.EqualFunc(x, y, Same)
+	}
+	if x, ok := asInt(a); ok {
+		if y, ok := asInt(b); ok {
+			return x == y
+		}
 	}
 	if x, ok := asFloat(a); ok {
 		y, ok := asFloat(b)
@@ -41,14 +47,20 @@ func sameMaps(a, b map[string]any) bool {
 	return true
 }
 
-func asFloat(v any) (float64, bool) {
+func asInt(v any) (int64, bool) {
 	switch n := v.(type) {
 	case int64:
-		return float64(n), true
-	case float64:
 		return n, true
 	case int:
-		return float64(n), true
+		return int64(n), true
 	}
 	return 0, false
+}
+
+func asFloat(v any) (float64, bool) {
+	if n, ok := asInt(v); ok {
+		return float64(n), true
+	}
+	n, ok := v.(float64)
+	return n, ok
 }

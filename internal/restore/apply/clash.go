@@ -54,10 +54,17 @@ func (t *transformer) endAtClash(want *desired) *outcome {
 		if t.registry.MergePatch(e.Resource, first.object, want.object) == nil {
 			return &outcome{action: string(report.Skipped), reason: equalReason}
 		}
-		return endWith(skippedOutcome(report.ExistsDiffers,
-			fmt.Sprintf("that of namespace %s is restored to %s and differs; this one, of %s, was left out", other, target, source)))
+		return endWith(leftOutOutcome(source, other, target))
 	}
 	return nil
+}
+
+// leftOutOutcome is that of an object in the place of which one of another source namespace
+// is restored. No policy changes that.
+func leftOutOutcome(source, other, target string) outcome {
+	out := skippedOutcome(report.ExistsDiffers, fmt.Sprintf("that of namespace %s is restored to %s and differs; this one, of %s, was left out", other, target, source))
+	out.reasons[0].Next = "nothing if that of " + other + " is the one to have; otherwise restore " + source + " alone, or into a namespace of its own (--namespace-mappings)"
+	return out
 }
 
 // transformStored is the desired object of a key of the archive, nil where the restore wants

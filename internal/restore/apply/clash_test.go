@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -70,6 +71,11 @@ func clashWords(t *testing.T, a *applier, run *restore.Run) map[string]string {
 		text := rec.Action + " of " + rec.Origin().Namespace
 		for _, r := range reasonWords(rec.Reasons) {
 			text += " " + r
+		}
+		for _, r := range rec.Reasons {
+			if strings.Contains(r.Next, "existingResourcePolicy") || !strings.Contains(r.Next, "namespace of its own") {
+				t.Errorf("%s: no policy brings what was left out, but next is %q", rec.Name, r.Next)
+			}
 		}
 		words[rec.Name] = append(words[rec.Name], text)
 	}

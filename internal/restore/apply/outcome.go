@@ -94,9 +94,13 @@ func (w *desired) record(out outcome) restore.Record {
 		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
 		Modifiers: w.rules.Modifiers, DroppedFinalizers: w.rules.Dropped,
 	}
-	if rec.WasLeft() { // the rules' warnings are of what the restored object is like
+	switch {
+	case rec.WasLeft(): // the rules' warnings are of what the restored object is like
 		rec.DroppedFinalizers = nil
 		rec.Reasons = slices.DeleteFunc(rec.Reasons, func(r report.Reason) bool { return !r.IsError() })
+	case out.action == string(report.Updated), out.action == restore.PlanUpdate: // its finalizers are those it had
+		rec.DroppedFinalizers = nil
+		rec.Reasons = slices.DeleteFunc(rec.Reasons, func(r report.Reason) bool { return r.Code == report.FinalizerKept })
 	}
 	for _, r := range out.reasons {
 		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))

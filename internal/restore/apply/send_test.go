@@ -111,6 +111,10 @@ func TestSentObjects(t *testing.T) {
 			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer}, live: liveObject("ConfigMap", "o", "", sameData),
 			calls: "create get", action: "skipped", reason: "already there, equal",
 		},
+		"updated, which leaves the finalizers alone": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer}, spec: updatePolicy(), live: liveObject("ConfigMap", "o", "", otherData),
+			calls: "create get patch", action: "updated",
+		},
 		"created with a finalizer that is kept": {
 			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer},
 			calls:  "create", action: "created", reasons: []string{"FINALIZER_KEPT warning"},

@@ -7,8 +7,11 @@ import (
 	"maps"
 	"slices"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -66,6 +69,22 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	return doc.Summary(s), err
 }
 
+// checkMapping refuses a mapping of a namespace that the backup does not have where the restore
+// writes over what exists: what it was mistyped for would be restored into its original, and
+// a warning afterwards brings nothing back.
+func (x *selection) checkMapping() error {
+	spec := &x.s.Restore.Spec
+	if spec.ExistingResourcePolicy != velerov1.PolicyTypeUpdate {
+		return nil
+	}
+	for _, from := range slices.Sorted(maps.Keys(spec.NamespaceMapping)) {
+		if !x.namespaces[from] {
+			return failure.Invalid("spec.namespaceMapping[%s]: the backup has no namespace %s, and existingResourcePolicy: update would write over the originals of what is not mapped; correct the name or leave it out", from, from)
+		}
+	}
+	return nil
+}
+
 // choosePlan fills in the plan of a run: what is restored, in which order, and what becomes
 // of volumes.
 func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes Volumes, cat kube.Catalog) (err error) {
@@ -76,6 +95,9 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	}
 	x, err := newSelection(ctx, s, r.Rules, resolve, unservedTypes(s, cat))
 	if err != nil {
+		return err
+	}
+	if err := x.checkMapping(); err != nil {
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.UnmatchedNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
