@@ -119,7 +119,7 @@ func Start(tb testing.TB, options ...Option) *Server {
 	if s.memory == nil {
 		s.http = httptest.NewServer(s)
 	} else {
-		s.http = &httptest.Server{Listener: s.memory, Config: &http.Server{Handler: s}}
+		s.http = &httptest.Server{Listener: s.memory, Config: &http.Server{Handler: s}} //nolint:gosec // nobody else reaches it
 		s.http.Start()
 	}
 	tb.Cleanup(s.http.Close)
