@@ -30,6 +30,10 @@ export GOTESTSUM_FORMAT ?= pkgname-and-test-fails
 # work: two packages at a time keep two cores busy.
 STACKTEST := $(GOTEST) -tags stack -p 2 -timeout 60m
 
+# go test starts packages in the order of its arguments: what runs for minutes goes first, so
+# that none of it is left to run alone at the end.
+LONGEST := ./test/node ./test/e2e/volumes ./test/chaos ./test/drill ./test/e2e ./test/interop
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -49,11 +53,11 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 
 .PHONY: test
 test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring fuzz-short ## everything that proves it, on real components (builds them at the first run; Linux, root)
-	$(STACKTEST) ./...
+	$(STACKTEST) $(LONGEST) ./...
 
 .PHONY: test-noroot
 test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver test-monitoring fuzz-short ## as test, without the tests that need a node (they want Linux and root)
-	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
+	$(STACKTEST) $(filter-out ./test/node,$(LONGEST)) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
 e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)

@@ -16,7 +16,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 // names collects what is registered.
@@ -65,7 +64,6 @@ func TestTyped(t *testing.T) {
 		"bad input":        {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
 		"wrapped":          {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
 		"damaged archive":  {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
-		"no such Secret":   {fmt.Errorf("spec.credential: %w", kube.ErrNoSecret), contract.ErrTypeLocation, true},
 		"another worker's": {fmt.Errorf("open: %w", failure.WrongWorker("not this cluster")), contract.ErrTypeWrongWorker, false},
 		"passing":          {errors.New("connection reset"), "Transient", false},
 	} {

@@ -29,6 +29,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/drill"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/integrity"
@@ -212,10 +213,15 @@ func connectCluster(ctx context.Context, cfg *config.Config) (*kube.Client, erro
 	return kc, nil
 }
 
-// secretsOf reads keys of Secrets in a namespace.
+// secretsOf reads keys of Secrets in a namespace. A location that names one which is not there
+// cannot be used.
 func secretsOf(namespace string, kc *kube.Client) func(ctx context.Context, name, key string) ([]byte, error) {
 	return func(ctx context.Context, name, key string) ([]byte, error) {
-		return kube.SecretValue(ctx, kc, namespace, name, key)
+		value, err := kube.SecretValue(ctx, kc, namespace, name, key)
+		if errors.Is(err, kube.ErrNoSecret) {
+			return nil, failure.Unusable("%w", err)
+		}
+		return value, err
 	}
 }
 

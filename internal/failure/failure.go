@@ -9,10 +9,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -76,7 +75,8 @@ func IsWrongWorker(err error) bool {
 	return errors.As(err, &w)
 }
 
-// kinds are the domain errors that no retry mends.
+// kinds are the domain errors that no retry mends. What imports this package links all that they
+// are from: none is of a package with a client of Kubernetes or EC2.
 var kinds = []struct {
 	err  error
 	kind string
@@ -92,10 +92,9 @@ var kinds = []struct {
 	{store.ErrInvalid, contract.ErrTypeLocation}, // what users name is checked before it is part of a key
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
 	{store.ErrCredentials, contract.ErrTypeDenied},
-	{kube.ErrNoSecret, contract.ErrTypeLocation},
-	{ebs.ErrInvalid, contract.ErrTypeInvalid},
-	{ebs.ErrDenied, contract.ErrTypeDenied},
-	{ebs.ErrNotOurs, contract.ErrTypeDenied},
+	{awserr.ErrInvalid, contract.ErrTypeInvalid},
+	{awserr.ErrDenied, contract.ErrTypeDenied},
+	{awserr.ErrNotOurs, contract.ErrTypeDenied},
 }
 
 // TypeOf is the type of the contract of an error that no retry mends, and "" of any other.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -31,40 +32,44 @@ func TestWaitEstablished(t *testing.T) {
 }
 
 func TestWaitEstablishedNamesThePending(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"items":[%s,%s]}`, crdBody("a.x", "False", "True"), crdBody("b.x", "False", "False"))
-	})
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	err := c.WaitEstablished(ctx, []string{"a.x", "b.x", "c.x"})
-	if !errors.Is(err, ErrNotEstablished) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("error %v", err)
-	}
-	for _, want := range []string{"a.x (Installing: wait)", "b.x (R: kind is taken)", "c.x (not found)"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %q", err, want)
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"items":[%s,%s]}`, crdBody("a.x", "False", "True"), crdBody("b.x", "False", "False"))
+		})
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		err := c.WaitEstablished(ctx, []string{"a.x", "b.x", "c.x"})
+		if !errors.Is(err, ErrNotEstablished) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error %v", err)
 		}
-	}
+		for _, want := range []string{"a.x (Installing: wait)", "b.x (R: kind is taken)", "c.x (not found)"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not say %q", err, want)
+			}
+		}
+	})
 }
 
 // TestAwaitEstablishedGivesUpOnTheStuck: as long as one more becomes Established now
 // and then, the others are waited for; then they are named.
 func TestAwaitEstablishedGivesUpOnTheStuck(t *testing.T) {
 	t.Parallel()
-	const patience = 400 * time.Millisecond
-	start := time.Now()
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		ready := map[bool]string{true: "True", false: "False"}
-		slow, slower := time.Since(start) > patience/2, time.Since(start) > patience*5/4
-		fmt.Fprintf(w, `{"items":[%s,%s,%s]}`, crdBody("slow.x", ready[slow], "True"), crdBody("slower.x", ready[slower], "True"), crdBody("stuck.x", "False", "False"))
+	synctest.Test(t, func(t *testing.T) {
+		const patience = 400 * time.Millisecond
+		start := time.Now()
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			ready := map[bool]string{true: "True", false: "False"}
+			slow, slower := time.Since(start) > patience/2, time.Since(start) > patience*5/4
+			fmt.Fprintf(w, `{"items":[%s,%s,%s]}`, crdBody("slow.x", ready[slow], "True"), crdBody("slower.x", ready[slower], "True"), crdBody("stuck.x", "False", "False"))
+		})
+		pending, err := c.AwaitEstablished(t.Context(), []string{"slow.x", "slower.x", "stuck.x", "gone.x"}, patience)
+		if want := map[string]string{"stuck.x": "R: kind is taken", "gone.x": "not found"}; err != nil || !maps.Equal(pending, want) {
+			t.Errorf("%v, %v; want %v", pending, err, want)
+		}
+		if pending, err = c.AwaitEstablished(t.Context(), nil, patience); err != nil || len(pending) > 0 {
+			t.Errorf("nothing to wait for: %v, %v", pending, err)
+		}
 	})
-	pending, err := c.AwaitEstablished(t.Context(), []string{"slow.x", "slower.x", "stuck.x", "gone.x"}, patience)
-	if want := map[string]string{"stuck.x": "R: kind is taken", "gone.x": "not found"}; err != nil || !maps.Equal(pending, want) {
-		t.Errorf("%v, %v; want %v", pending, err, want)
-	}
-	if pending, err = c.AwaitEstablished(t.Context(), nil, patience); err != nil || len(pending) > 0 {
-		t.Errorf("nothing to wait for: %v, %v", pending, err)
-	}
 }
 
 func TestConfig(t *testing.T) {

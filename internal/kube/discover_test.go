@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 const (
@@ -101,17 +102,19 @@ func TestDiscoverAtAStartingServer(t *testing.T) {
 	for _, path := range []string{"/api", "/apis", "/version"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			var refused atomic.Bool
-			cat, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == path && !refused.Swap(true) {
-					writeStatus(w, 403, "Forbidden", "no roles yet", "")
-					return
+			synctest.Test(t, func(t *testing.T) {
+				var refused atomic.Bool
+				cat, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == path && !refused.Swap(true) {
+						writeStatus(w, 403, "Forbidden", "no roles yet", "")
+						return
+					}
+					aggregatedServer(w, r)
+				}).Discover(t.Context())
+				if err != nil || len(cat.Resources) != len(discovered(t).Resources) {
+					t.Errorf("%d types, %v", len(cat.Resources), err)
 				}
-				aggregatedServer(w, r)
-			}).Discover(t.Context())
-			if err != nil || len(cat.Resources) != len(discovered(t).Resources) {
-				t.Errorf("%d types, %v", len(cat.Resources), err)
-			}
+			})
 		})
 	}
 }
@@ -152,28 +155,30 @@ func TestDiscoverWaitsUntilReady(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			asked := 0
-			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				switch r.URL.Path {
-				case "/readyz":
-					code := tt.status[min(asked, len(tt.status)-1)]
-					asked++
-					if code != 200 {
-						writeStatus(w, code, "", "not yet", "")
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					switch r.URL.Path {
+					case "/readyz":
+						code := tt.status[min(asked, len(tt.status)-1)]
+						asked++
+						if code != 200 {
+							writeStatus(w, code, "", "not yet", "")
+						}
+					case "/version":
+						fmt.Fprint(w, `{"gitVersion":"v1.34.0"}`)
+					default:
+						if asked < tt.asked {
+							t.Errorf("%s before the server was ready", r.URL.Path)
+						}
+						w.Header().Set("Content-Type", "application/json")
+						fmt.Fprint(w, `{"kind":"APIGroupList","groups":[]}`)
 					}
-				case "/version":
-					fmt.Fprint(w, `{"gitVersion":"v1.34.0"}`)
-				default:
-					if asked < tt.asked {
-						t.Errorf("%s before the server was ready", r.URL.Path)
-					}
-					w.Header().Set("Content-Type", "application/json")
-					fmt.Fprint(w, `{"kind":"APIGroupList","groups":[]}`)
+				})
+				if _, err := c.Discover(context.Background()); err != nil || asked != tt.asked {
+					t.Errorf("asked %d times, want %d: %v", asked, tt.asked, err)
 				}
 			})
-			if _, err := c.Discover(context.Background()); err != nil || asked != tt.asked {
-				t.Errorf("asked %d times, want %d: %v", asked, tt.asked, err)
-			}
 		})
 	}
 }

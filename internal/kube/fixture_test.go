@@ -1,8 +1,10 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -10,18 +12,24 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/test/bufconn"
 )
 
 func configMaps() Resource {
 	return Resource{Version: "v1", Name: "configmaps", Singular: "configmap", Kind: "ConfigMap", ShortNames: []string{"cm"}, Namespaced: true, Verbs: []string{"list", "create", "get", "delete"}}
 }
 
-// serve starts an HTTP server and a client of it that retries for a second.
+// serve starts an HTTP server and a client of it that retries for a second. Their connections
+// are in memory, so that a test can run in a bubble of testing/synctest.
 func serve(t testing.TB, h http.HandlerFunc) *Client {
 	t.Helper()
-	srv := httptest.NewServer(h)
+	connections := bufconn.Listen(64 << 10)
+	srv := &httptest.Server{Listener: connections, Config: &http.Server{Handler: h}}
+	srv.Start()
 	t.Cleanup(srv.Close)
-	c, err := New(&RESTConfig{Host: srv.URL}, Options{RetryFor: time.Second, Timeout: 5 * time.Second})
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return connections.DialContext(ctx) }
+	c, err := New(&RESTConfig{Host: srv.URL, Dial: dial}, Options{RetryFor: time.Second, Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -35,34 +36,36 @@ func TestRefusalsOfAStartingServer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			asked, looked := 0, 0
-			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case r.URL.Path == readyPath:
-					if looked++; looked <= tt.notReady {
-						writeStatus(w, 503, "", "not yet", "")
+			synctest.Test(t, func(t *testing.T) {
+				asked, looked := 0, 0
+				c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					switch {
+					case r.URL.Path == readyPath:
+						if looked++; looked <= tt.notReady {
+							writeStatus(w, 503, "", "not yet", "")
+						}
+					default:
+						if asked++; asked <= tt.refusals {
+							writeStatus(w, tt.code, map[int]string{401: "Unauthorized", 403: "Forbidden"}[tt.code], tt.message, "")
+							return
+						}
+						fmt.Fprint(w, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`)
 					}
-				default:
-					if asked++; asked <= tt.refusals {
-						writeStatus(w, tt.code, map[int]string{401: "Unauthorized", 403: "Forbidden"}[tt.code], tt.message, "")
-						return
-					}
-					fmt.Fprint(w, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`)
+				})
+				c.opts.RetryFor = 3 * time.Second
+				var err error
+				if tt.write {
+					_, err = c.Create(context.Background(), configMaps(), "n", []byte(`{"metadata":{"name":"a"}}`), CreateOptions{})
+				} else {
+					_, err = c.Get(context.Background(), configMaps(), "n", "a")
+				}
+				if tt.wantErr == nil && err != nil || tt.wantErr != nil && !tt.wantErr(err) {
+					t.Errorf("%v after %d requests and %d looks", err, asked, looked)
+				}
+				if tt.wantErr != nil && IsUnavailable(err) && (IsForbidden(err) || IsUnauthorized(err)) {
+					t.Errorf("%v is taken for a refusal", err)
 				}
 			})
-			c.opts.RetryFor = 3 * time.Second
-			var err error
-			if tt.write {
-				_, err = c.Create(context.Background(), configMaps(), "n", []byte(`{"metadata":{"name":"a"}}`), CreateOptions{})
-			} else {
-				_, err = c.Get(context.Background(), configMaps(), "n", "a")
-			}
-			if tt.wantErr == nil && err != nil || tt.wantErr != nil && !tt.wantErr(err) {
-				t.Errorf("%v after %d requests and %d looks", err, asked, looked)
-			}
-			if tt.wantErr != nil && IsUnavailable(err) && (IsForbidden(err) || IsUnauthorized(err)) {
-				t.Errorf("%v is taken for a refusal", err)
-			}
 		})
 	}
 }
@@ -70,21 +73,23 @@ func TestRefusalsOfAStartingServer(t *testing.T) {
 // TestRefusalsThatStandCostOnePause: a role that lacks a permission is refused a thousand times.
 func TestRefusalsThatStandCostOnePause(t *testing.T) {
 	t.Parallel()
-	looked := 0
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == readyPath {
-			looked++
-			return
+	synctest.Test(t, func(t *testing.T) {
+		looked := 0
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == readyPath {
+				looked++
+				return
+			}
+			writeStatus(w, 403, "Forbidden", "no", "")
+		})
+		began := time.Now()
+		for range 50 {
+			if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !IsForbidden(err) {
+				t.Fatal(err)
+			}
 		}
-		writeStatus(w, 403, "Forbidden", "no", "")
+		if took := time.Since(began); took > 3*refusalPause || looked != 1 {
+			t.Errorf("50 refusals took %s and %d looks", took, looked)
+		}
 	})
-	began := time.Now()
-	for range 50 {
-		if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !IsForbidden(err) {
-			t.Fatal(err)
-		}
-	}
-	if took := time.Since(began); took > 3*refusalPause || looked != 1 {
-		t.Errorf("50 refusals took %s and %d looks", took, looked)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,65 +81,71 @@ func TestRetries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, calls := failing(tt.fails, tt.fail)
-			_, err := serve(t, h).Create(context.Background(), configMaps(), "n", []byte(`{"metadata":{"name":"a"}}`), CreateOptions{})
-			if calls.Load() != tt.calls {
-				t.Errorf("%d requests, want %d", calls.Load(), tt.calls)
-			}
-			switch {
-			case tt.is == nil && err != nil:
-				t.Errorf("error %v", err)
-			case tt.is != nil && !tt.is(err):
-				t.Errorf("error %v is of another kind", err)
-			case err != nil && !strings.HasPrefix(err.Error(), "create configmaps n/a: "):
-				t.Errorf("error %q does not name the object", err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				h, calls := failing(tt.fails, tt.fail)
+				_, err := serve(t, h).Create(context.Background(), configMaps(), "n", []byte(`{"metadata":{"name":"a"}}`), CreateOptions{})
+				if calls.Load() != tt.calls {
+					t.Errorf("%d requests, want %d", calls.Load(), tt.calls)
+				}
+				switch {
+				case tt.is == nil && err != nil:
+					t.Errorf("error %v", err)
+				case tt.is != nil && !tt.is(err):
+					t.Errorf("error %v is of another kind", err)
+				case err != nil && !strings.HasPrefix(err.Error(), "create configmaps n/a: "):
+					t.Errorf("error %q does not name the object", err)
+				}
+			})
 		})
 	}
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
-	h, _ := failing(1, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "1")
-		answer(429, "TooManyRequests")(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := failing(1, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			answer(429, "TooManyRequests")(w, r)
+		})
+		c := serve(t, h)
+		c.opts.RetryFor = 5 * time.Second
+		start := time.Now()
+		if _, err := c.Get(context.Background(), configMaps(), "n", "a"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < time.Second {
+			t.Errorf("asked again after %v, the server wanted 1s", took)
+		}
+		if s := c.Limiter().Stats(); s.Throttled != 1 || s.InFlight != 0 {
+			t.Errorf("limiter %+v", s)
+		}
 	})
-	c := serve(t, h)
-	c.opts.RetryFor = 5 * time.Second
-	start := time.Now()
-	if _, err := c.Get(context.Background(), configMaps(), "n", "a"); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(start); took < time.Second {
-		t.Errorf("asked again after %v, the server wanted 1s", took)
-	}
-	if s := c.Limiter().Stats(); s.Throttled != 1 || s.InFlight != 0 {
-		t.Errorf("limiter %+v", s)
-	}
 }
 
 // TestAskedWaitIsTheLastTry: a server that sheds load is asked once more when it said,
 // though the time of the call is over by then.
 func TestAskedWaitIsTheLastTry(t *testing.T) {
 	t.Parallel()
-	h, calls := failing(2, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "1")
-		answer(429, "TooManyRequests")(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		h, calls := failing(2, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			answer(429, "TooManyRequests")(w, r)
+		})
+		c := serve(t, h)
+		c.opts.RetryFor = 500 * time.Millisecond
+		if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !apierrors.IsTooManyRequests(err) || calls.Load() != 2 {
+			t.Errorf("%v after %d calls", err, calls.Load())
+		}
+		retry := newRetry(30 * time.Second)
+		shed := &StatusError{ErrStatus: metav1.Status{Code: 429, Reason: "TooManyRequests", Details: &metav1.StatusDetails{RetryAfterSeconds: 32}}}
+		if wait, again := retry.nextWait(shed); !again || wait != 32*time.Second {
+			t.Errorf("asked again %t after %s", again, wait)
+		}
+		shed.ErrStatus.Details.RetryAfterSeconds = 600
+		if wait, again := retry.nextWait(shed); again {
+			t.Errorf("asked again after %s", wait)
+		}
 	})
-	c := serve(t, h)
-	c.opts.RetryFor = 500 * time.Millisecond
-	if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !apierrors.IsTooManyRequests(err) || calls.Load() != 2 {
-		t.Errorf("%v after %d calls", err, calls.Load())
-	}
-	retry := newRetry(30 * time.Second)
-	shed := &StatusError{ErrStatus: metav1.Status{Code: 429, Reason: "TooManyRequests", Details: &metav1.StatusDetails{RetryAfterSeconds: 32}}}
-	if wait, again := retry.nextWait(shed); !again || wait != 32*time.Second {
-		t.Errorf("asked again %t after %s", again, wait)
-	}
-	shed.ErrStatus.Details.RetryAfterSeconds = 600
-	if wait, again := retry.nextWait(shed); again {
-		t.Errorf("asked again after %s", wait)
-	}
 }
 
 // TestUnansweredWebhook: texts of a real API server.
@@ -179,18 +186,20 @@ func TestMissingServiceAccount(t *testing.T) {
 
 func TestRetryEndsWithRetryForAndContext(t *testing.T) {
 	t.Parallel()
-	c := serve(t, answer(503, "ServiceUnavailable"))
-	c.opts.RetryFor = 200 * time.Millisecond
-	start := time.Now()
-	if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !IsUnavailable(err) || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
-	}
-	c.opts.RetryFor = time.Hour
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := c.Get(ctx, configMaps(), "n", "a"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the context's", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, answer(503, "ServiceUnavailable"))
+		c.opts.RetryFor = 200 * time.Millisecond
+		start := time.Now()
+		if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !IsUnavailable(err) || time.Since(start) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		c.opts.RetryFor = time.Hour
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := c.Get(ctx, configMaps(), "n", "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the context's", err)
+		}
+	})
 }
 
 func TestServerDown(t *testing.T) {
@@ -239,14 +248,16 @@ func TestSlowReaderIsNotGivenUp(t *testing.T) {
 
 func TestForeignBodyIsNotQuoted(t *testing.T) {
 	t.Parallel()
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"data":{"password":"aHVudGVyMg=="}}`)
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"data":{"password":"aHVudGVyMg=="}}`)
+		})
+		_, err := c.Get(context.Background(), configMaps(), "n", "a")
+		if !IsForbidden(err) || strings.Contains(err.Error(), "aHVu") {
+			t.Errorf("error %v", err)
+		}
 	})
-	_, err := c.Get(context.Background(), configMaps(), "n", "a")
-	if !IsForbidden(err) || strings.Contains(err.Error(), "aHVu") {
-		t.Errorf("error %v", err)
-	}
 }
 
 func TestLargeObjectIsRefused(t *testing.T) {
@@ -336,19 +347,21 @@ func TestHostWithPath(t *testing.T) {
 
 func TestErrorKinds(t *testing.T) {
 	t.Parallel()
-	terminating := `"causes":[{"reason":"NamespaceTerminating","message":"x","field":"metadata.namespace"}]`
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(403)
-		fmt.Fprintf(w, `{"kind":"Status","status":"Failure","reason":"Forbidden","details":{%s},"code":403}`, terminating)
+	synctest.Test(t, func(t *testing.T) {
+		terminating := `"causes":[{"reason":"NamespaceTerminating","message":"x","field":"metadata.namespace"}]`
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(403)
+			fmt.Fprintf(w, `{"kind":"Status","status":"Failure","reason":"Forbidden","details":{%s},"code":403}`, terminating)
+		})
+		_, err := c.Get(context.Background(), configMaps(), "n", "a")
+		if !IsTerminating(err) || !IsForbidden(err) || IsUnavailable(err) || IsTerminating(nil) || IsUnavailable(nil) {
+			t.Errorf("error %v", err)
+		}
+		var status *StatusError
+		if !errors.As(err, &status) || status.ErrStatus.Code != 403 {
+			t.Errorf("no status in %v", err)
+		}
 	})
-	_, err := c.Get(context.Background(), configMaps(), "n", "a")
-	if !IsTerminating(err) || !IsForbidden(err) || IsUnavailable(err) || IsTerminating(nil) || IsUnavailable(nil) {
-		t.Errorf("error %v", err)
-	}
-	var status *StatusError
-	if !errors.As(err, &status) || status.ErrStatus.Code != 403 {
-		t.Errorf("no status in %v", err)
-	}
 }
 
 // FuzzStatus: whatever a server answers with, the error is made without a

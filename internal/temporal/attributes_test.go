@@ -101,6 +101,7 @@ func (s *server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 // A Temporal that does not answer is told from a worker that does not, and the connection's own
 // words are left out.
 func TestWhoIsSilent(t *testing.T) {
+	t.Parallel()
 	s := &server{}
 	c := connectTo(t, s).ForCluster("prod")
 	read := func() string {
@@ -271,6 +272,7 @@ func TestAttributesRegisteredLater(t *testing.T) {
 // An attribute that was registered just now is unknown for a while: the catalog's start waits
 // for it. Where it is missing the catalog goes without.
 func TestStartCatalogAttributes(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		unknown int
 		missing []string

@@ -12,6 +12,16 @@ import (
 	"github.com/aws/smithy-go"
 )
 
+// Kinds of failures of EC2 that no retry mends.
+var (
+	// ErrInvalid: AWS refuses the request itself.
+	ErrInvalid = errors.New("invalid request")
+	// ErrDenied: the credentials are good but may not do this.
+	ErrDenied = errors.New("access denied")
+	// ErrNotOurs: it lacks a tag that only what we made for this purpose has.
+	ErrNotOurs = errors.New("not ours")
+)
+
 // Error says which operation failed on what. Kind is one of the service's
 // sentinels, or nil when the failure fits none of them. Cause is what the
 // service or the network said, Code its code in the service's words.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // What can go wrong, told apart with errors.Is.
@@ -11,16 +12,16 @@ var (
 	// ErrNotFound: the volume, snapshot or instance does not exist.
 	ErrNotFound = errors.New("not found")
 	// ErrDenied: the credentials are good but may not do this.
-	ErrDenied = errors.New("access denied")
+	ErrDenied = awserr.ErrDenied
 	// ErrCredentials: there are no credentials, or they are wrong or expired.
 	ErrCredentials = awsconf.ErrCredentials
 	// ErrNotOurs: it lacks a tag that only what we made for this purpose has.
-	ErrNotOurs = errors.New("not ours")
+	ErrNotOurs = awserr.ErrNotOurs
 	// ErrLimit: a quota is used up that waiting does not free, such as the
 	// number of snapshots an account may keep.
 	ErrLimit = errors.New("quota exceeded")
 	// ErrInvalid: EC2 refuses the request itself.
-	ErrInvalid = errors.New("invalid request")
+	ErrInvalid = awserr.ErrInvalid
 	// ErrState: the resource is not in the state the request needs. Trying again
 	// later may be right.
 	ErrState = errors.New("wrong state")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,7 @@ func widgets() kube.Resource {
 // refused with 403 twice and then handed out, and w at once. Its lists are empty.
 func widgetServer(t *testing.T, names ...string) *kubetest.Server {
 	t.Helper()
-	s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: widgets(), Custom: true}))
+	s := kubetest.Start(t, kubetest.WithoutNetwork(), kubetest.WithTypes(kubetest.Type{Resource: widgets(), Custom: true}))
 	reasons := map[int]metav1.StatusReason{
 		401: metav1.StatusReasonUnauthorized, 403: metav1.StatusReasonForbidden, 404: metav1.StatusReasonNotFound,
 		405: metav1.StatusReasonMethodNotAllowed, 429: metav1.StatusReasonTooManyRequests, 500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
@@ -71,36 +72,41 @@ func TestSingleObjects(t *testing.T) {
 		refs = append(refs, resource.Ref{Resource: "widgets.g", Namespace: "shop", Name: n})
 	}
 	list := plan.List{Type: filter.Type{GroupResource: "widgets.g", Group: "g", Version: "v1", Kind: "Widget", Namespaced: true}, Selectors: []string{""}, Ordered: ordered}
-	for how, read := range map[string]func(e *shardExport) error{
-		"ordered": func(e *shardExport) error { return e.exportList(t.Context(), listCall{list: list, first: true}) },
-		"related": func(e *shardExport) error {
+	for how, read := range map[string]func(t *testing.T, e *shardExport) error{
+		"ordered": func(t *testing.T, e *shardExport) error {
+			return e.exportList(t.Context(), listCall{list: list, first: true})
+		},
+		"related": func(t *testing.T, e *shardExport) error {
+			t.Helper()
 			r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
 			return r.fetchObjects(t.Context(), refs)
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			e := newWidgetExport(t, widgetServer(t, names...))
-			if err := read(e); err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, r := range e.Notes.Reasons {
-				got = append(got, fmt.Sprint(r.Code, " ", r.Name))
-				if r.Next == "" || r.Namespace != "shop" || r.Resource != "widgets.g" {
-					t.Errorf("%+v", r)
+			synctest.Test(t, func(t *testing.T) {
+				e := newWidgetExport(t, widgetServer(t, names...))
+				if err := read(t, e); err != nil {
+					t.Fatal(err)
 				}
-			}
-			want := []string{"READ_FAILED w-403-99", "READ_FAILED w-405-1", "ORDERED_MISSING w-404-1", "READ_FAILED w-500-99"}
-			if how == "related" {
-				want = slices.Delete(want, 2, 3)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("reasons %q, want %q", got, want)
-			}
-			if err := e.Close(t.Context()); err != nil || e.Result.Objects != 5 {
-				t.Errorf("%d objects, %v", e.Result.Objects, err)
-			}
+				var got []string
+				for _, r := range e.Notes.Reasons {
+					got = append(got, fmt.Sprint(r.Code, " ", r.Name))
+					if r.Next == "" || r.Namespace != "shop" || r.Resource != "widgets.g" {
+						t.Errorf("%+v", r)
+					}
+				}
+				want := []string{"READ_FAILED w-403-99", "READ_FAILED w-405-1", "ORDERED_MISSING w-404-1", "READ_FAILED w-500-99"}
+				if how == "related" {
+					want = slices.Delete(want, 2, 3)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("reasons %q, want %q", got, want)
+				}
+				if err := e.Close(t.Context()); err != nil || e.Result.Objects != 5 {
+					t.Errorf("%d objects, %v", e.Result.Objects, err)
+				}
+			})
 		})
 	}
 }
@@ -108,14 +114,16 @@ func TestSingleObjects(t *testing.T) {
 // TestSingleObjectOfAServerThatIsDown is no fault of the object.
 func TestSingleObjectOfAServerThatIsDown(t *testing.T) {
 	t.Parallel()
-	for name, healthy := range map[string]bool{"w-500-99": false, "w-401-99": true} {
-		s := widgetServer(t, name)
-		s.SetHealthy(healthy)
-		e := newWidgetExport(t, s)
-		r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-		err := r.fetchObjects(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
-		if err == nil || len(e.Notes.Reasons) > 0 {
-			t.Errorf("%s: %v, %v", name, err, e.Notes.Reasons)
+	synctest.Test(t, func(t *testing.T) {
+		for name, healthy := range map[string]bool{"w-500-99": false, "w-401-99": true} {
+			s := widgetServer(t, name)
+			s.SetHealthy(healthy)
+			e := newWidgetExport(t, s)
+			r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+			err := r.fetchObjects(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
+			if err == nil || len(e.Notes.Reasons) > 0 {
+				t.Errorf("%s: %v, %v", name, err, e.Notes.Reasons)
+			}
 		}
-	}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -53,20 +54,22 @@ func TestListNotServed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := kubetest.Start(t, tt.serves).Client()
-			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}, givenUp: map[string]report.Reason{}}
-			tries := 1
-			for ; errors.Is(e.listFailed(t.Context(), widgets(), listCall{namespace: "shop"}, notFound), errTransient); tries++ {
-				if len(e.Notes.Reasons) > 0 {
-					t.Fatal("a reason before the last try")
+			synctest.Test(t, func(t *testing.T) {
+				client := kubetest.Start(t, kubetest.WithoutNetwork(), tt.serves).Client()
+				e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}, givenUp: map[string]report.Reason{}}
+				tries := 1
+				for ; errors.Is(e.listFailed(t.Context(), widgets(), listCall{namespace: "shop"}, notFound), errTransient); tries++ {
+					if len(e.Notes.Reasons) > 0 {
+						t.Fatal("a reason before the last try")
+					}
 				}
-			}
-			if tries != tt.tries || len(e.Notes.Reasons) != 1 || e.Notes.Reasons[0].Code != tt.want {
-				t.Errorf("after %d tries: %v", tries, e.Notes.Reasons)
-			}
-			if text := fmt.Sprint(e.Notes.Reasons); !strings.Contains(text, "widgets.g") {
-				t.Errorf("the type is not named: %s", text)
-			}
+				if tries != tt.tries || len(e.Notes.Reasons) != 1 || e.Notes.Reasons[0].Code != tt.want {
+					t.Errorf("after %d tries: %v", tries, e.Notes.Reasons)
+				}
+				if text := fmt.Sprint(e.Notes.Reasons); !strings.Contains(text, "widgets.g") {
+					t.Errorf("the type is not named: %s", text)
+				}
+			})
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -170,17 +171,19 @@ func TestOrderedObjectsSelectNothing(t *testing.T) {
 // TestServerThatShedsLoad: how often a list is sent away for load says nothing about its type.
 func TestServerThatShedsLoad(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	putNamespaces(s, "shop")
-	s.Refuse(kubetest.On("list", kube.ConfigMaps()).Times(15), 429, "TooManyRequests", "too many requests, please try again later")
-	x := newExported(t, s, velerov1.BackupSpec{}, configMaps())
-	if _, err := x.exportShards(t); err != nil {
-		t.Fatal(err)
-	}
-	keys, reasons := x.stored(t)
-	if !slices.Equal(keys, []string{"configmaps shop/shop"}) || len(reasons) > 0 {
-		t.Errorf("stored %q, reasons %q", keys, reasons)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		putNamespaces(s, "shop")
+		s.Refuse(kubetest.On("list", kube.ConfigMaps()).Times(15), 429, "TooManyRequests", "too many requests, please try again later")
+		x := newExported(t, s, velerov1.BackupSpec{}, configMaps())
+		if _, err := x.exportShards(t); err != nil {
+			t.Fatal(err)
+		}
+		keys, reasons := x.stored(t)
+		if !slices.Equal(keys, []string{"configmaps shop/shop"}) || len(reasons) > 0 {
+			t.Errorf("stored %q, reasons %q", keys, reasons)
+		}
+	})
 }
 
 // exportRelated exports what the exported objects refer to, as the activity does.

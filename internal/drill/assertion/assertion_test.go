@@ -209,6 +209,7 @@ func TestTimeout(t *testing.T) {
 
 // TestSecretsUnread tells nothing that may hold a secret if it cannot know what is one.
 func TestSecretsUnread(t *testing.T) {
+	t.Parallel()
 	s, r := world(t)
 	s.Refuse(kubetest.On("list", kube.Secrets()), http.StatusForbidden, metav1.StatusReasonForbidden, "no")
 	a := command("leak")
@@ -220,6 +221,7 @@ func TestSecretsUnread(t *testing.T) {
 
 // TestJob runs Jobs that succeed, fail, and do not end.
 func TestJob(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		end     batchv1.JobConditionType
 		expect  *definition.Expect

@@ -87,6 +87,7 @@ func TestRunWithoutShell(t *testing.T) {
 }
 
 func TestRunEndsTheCommandAtTheTimeout(t *testing.T) {
+	t.Parallel()
 	ended := make(chan struct{})
 	var signals []string
 	s := &execServer{}
@@ -127,6 +128,7 @@ func TestRunEndsTheCommandAtTheTimeout(t *testing.T) {
 }
 
 func TestRunSaysWhatItCouldNotEnd(t *testing.T) {
+	t.Parallel()
 	hang := func(gone <-chan struct{}) (int, error) { <-gone; return 0, errBroken }
 	cases := map[string]struct {
 		run  func(argv []string, stdout, stderr io.Writer, gone <-chan struct{}) (int, error)
@@ -201,6 +203,7 @@ func TestRunEndsACommandWhoseConnectionBroke(t *testing.T) {
 }
 
 func TestEndEndsWhatWasLeft(t *testing.T) {
+	t.Parallel()
 	var noted Process
 	signals := 0
 	s := &execServer{pod: strings.Replace(runningPod, `"name":"app","state"`, `"name":"app","containerID":"c1","state"`, 1)}

@@ -28,6 +28,7 @@ func countingServer(ran *atomic.Int32) *execServer {
 // A command whose process is recorded first begins once that is done, and has all of its
 // time then.
 func TestRunRecordsFirst(t *testing.T) {
+	t.Parallel()
 	var ran atomic.Int32
 	s := countingServer(&ran)
 	var noted Process
@@ -46,6 +47,7 @@ func TestRunRecordsFirst(t *testing.T) {
 
 // The timeout counts from when the command runs, and ends it then.
 func TestRunRecordsFirstAndTimesOut(t *testing.T) {
+	t.Parallel()
 	s := &execServer{}
 	s.run = func(argv []string, _, _ io.Writer, gone <-chan struct{}) (int, error) {
 		if _, ok := isEnd(argv); ok {
@@ -64,6 +66,7 @@ func TestRunRecordsFirstAndTimesOut(t *testing.T) {
 // Whatever happens before the record is written, the command has not run, and the error says
 // so with its cause.
 func TestRunWithoutRecordRunsNothing(t *testing.T) {
+	t.Parallel()
 	away, stop := errors.New("the store is away"), errors.New("the worker stops")
 	for name, c := range map[string]struct {
 		started func(ctx context.Context, stop func()) error
@@ -134,6 +137,7 @@ func TestRunWithoutRecordRunsNothing(t *testing.T) {
 
 // A shell that does not answer, or in whose time the caller ends, has run nothing.
 func TestRunUnansweredShellRunsNothing(t *testing.T) {
+	t.Parallel()
 	silent := &execServer{t: t, runWithStdin: func(_ []string, stdin io.Reader, _, _ io.Writer) (int, error) {
 		sent, _ := io.ReadAll(stdin)
 		if len(sent) > 0 {

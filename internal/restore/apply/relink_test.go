@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -77,31 +78,35 @@ func TestRefusedLinks(t *testing.T) {
 // and its error repeats nothing that was said about an object.
 func TestLinkOutages(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.Refuse(kubetest.On("patch", coreType("secrets")), http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
-	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
-	l := newTestLinker(t, s)
-	if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || !slices.Equal(reasonWords(reasons), []string{"OWNER_REFUSED error"}) {
-		t.Errorf("a webhook that does not answer: %v, %+v", err, reasons)
-	}
-	s.SetHealthy(false)
-	if _, err := linkOne(t, l, ownedSecret("s", "owner")); err == nil || strings.Contains(err.Error(), "quoted") {
-		t.Errorf("a server that does not answer: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.Refuse(kubetest.On("patch", coreType("secrets")), http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
+		s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
+		l := newTestLinker(t, s)
+		if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || !slices.Equal(reasonWords(reasons), []string{"OWNER_REFUSED error"}) {
+			t.Errorf("a webhook that does not answer: %v, %+v", err, reasons)
+		}
+		s.SetHealthy(false)
+		if _, err := linkOne(t, l, ownedSecret("s", "owner")); err == nil || strings.Contains(err.Error(), "quoted") {
+			t.Errorf("a server that does not answer: %v", err)
+		}
+	})
 }
 
 // TestLinksWaitForWebhooks: a link is an update, which a webhook that is coming up admits
 // soon.
 func TestLinksWaitForWebhooks(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
-	refuseFor(s, kubetest.On("patch", coreType("secrets")), 700*time.Millisecond, 500, webhookDown)
-	l := newTestLinker(t, s)
-	l.obstacles.patience = func(obstacle) time.Duration { return 2 * time.Second }
-	if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || len(reasons) > 0 {
-		t.Errorf("%+v, %v", reasons, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
+		refuseFor(s, kubetest.On("patch", coreType("secrets")), 700*time.Millisecond, 500, webhookDown)
+		l := newTestLinker(t, s)
+		l.obstacles.patience = func(obstacle) time.Duration { return 2 * time.Second }
+		if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || len(reasons) > 0 {
+			t.Errorf("%+v, %v", reasons, err)
+		}
+	})
 }
 
 // TestLinks: what a link is made of, and what is left alone.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -68,7 +69,7 @@ func TestSentObjects(t *testing.T) {
 		"different, update": {spec: updatePolicy(), live: liveObject("ConfigMap", "o", "", otherData), calls: "create get patch", action: "updated"},
 		"equal, update":     {spec: updatePolicy(), live: liveObject("ConfigMap", "o", "", sameData), calls: "create get patch", action: "skipped", reason: "already there, equal"},
 		"equal and labelled, update": {
-			spec: updatePolicy(), live: liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"2020-01-01T00:00:00Z"`, sameData),
+			spec: updatePolicy(), live: liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"1990-01-01T00:00:00Z"`, sameData),
 			calls: "create get", action: "skipped", reason: "already there, equal",
 		},
 		"equal, labels refused": {
@@ -104,7 +105,7 @@ func TestSentObjects(t *testing.T) {
 		},
 		"of an earlier attempt": {live: liveObject("ConfigMap", "o", restoreLabels, otherData), calls: "create get", action: "created"},
 		"of an earlier restore of the name": {
-			live:  liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"2020-01-01T00:00:00Z"`, otherData),
+			live:  liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"1990-01-01T00:00:00Z"`, otherData),
 			calls: "create get", action: "skipped", reason: "EXISTS_DIFFERS", reasons: []string{"EXISTS_DIFFERS warning"},
 		},
 		"left as it is, with a finalizer that would be kept": {
@@ -199,31 +200,33 @@ func TestSentObjects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := kubetest.Start(t)
-			s.PutNamespaces("n")
-			if tt.live != "" {
-				s.PutJSON(tt.live)
-			}
-			if tt.answers != nil {
-				tt.answers(s)
-			}
-			if tt.stored.Key == "" {
-				tt.stored = storedConfigMaps("o")[0]
-			}
-			run := newRun(t, tt.spec, false, tt.stored)
-			rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
-			if got := verbsOf(s, configMap); tt.calls != "" && got != tt.calls {
-				t.Errorf("calls %q, want %q", got, tt.calls)
-			}
-			if rec.Action != tt.action || rec.Reason != tt.reason || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
-				t.Errorf("%+v", rec)
-			}
-			if tt.words != "" && (len(rec.Reasons) == 0 || !strings.Contains(rec.Reasons[0].Message, tt.words)) {
-				t.Errorf("no word on %q: %+v", tt.words, rec.Reasons)
-			}
-			if existed := tt.live != "" && rec.Action != "created" && rec.Action != "failed"; existed != (rec.Live != "") {
-				t.Errorf("live %q", rec.Live)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				s.PutNamespaces("n")
+				if tt.live != "" {
+					s.PutJSON(tt.live)
+				}
+				if tt.answers != nil {
+					tt.answers(s)
+				}
+				if tt.stored.Key == "" {
+					tt.stored = storedConfigMaps("o")[0]
+				}
+				run := newRun(t, tt.spec, false, tt.stored)
+				rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
+				if got := verbsOf(s, configMap); tt.calls != "" && got != tt.calls {
+					t.Errorf("calls %q, want %q", got, tt.calls)
+				}
+				if rec.Action != tt.action || rec.Reason != tt.reason || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
+					t.Errorf("%+v", rec)
+				}
+				if tt.words != "" && (len(rec.Reasons) == 0 || !strings.Contains(rec.Reasons[0].Message, tt.words)) {
+					t.Errorf("no word on %q: %+v", tt.words, rec.Reasons)
+				}
+				if existed := tt.live != "" && rec.Action != "created" && rec.Action != "failed"; existed != (rec.Live != "") {
+					t.Errorf("live %q", rec.Live)
+				}
+			})
 		})
 	}
 }
@@ -306,36 +309,40 @@ func TestRefusalsQuoteNoSecret(t *testing.T) {
 // by the second one either, though it is gone by then.
 func TestSecondRefusalQuotesNoSecret(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutJSON(liveObject("Secret", "s", `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"p":"bGl2ZS1zZWNyZXQ="}`))
-	creates := kubetest.On("create", coreType("secrets"))
-	s.React(creates, func(kubetest.Request) error {
-		if s.Count(creates) == 1 {
-			time.AfterFunc(100*time.Millisecond, func() { s.Remove(coreType("secrets"), "n", "s") })
-			return nil
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutJSON(liveObject("Secret", "s", `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"p":"bGl2ZS1zZWNyZXQ="}`))
+		creates := kubetest.On("create", coreType("secrets"))
+		s.React(creates, func(kubetest.Request) error {
+			if s.Count(creates) == 1 {
+				time.AfterFunc(100*time.Millisecond, func() { s.Remove(coreType("secrets"), "n", "s") })
+				return nil
+			}
+			return errors.New("there was live-secret before")
+		})
+		run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "secrets n/s", Rest: `,"apiVersion":"v1","kind":"Secret"`})
+		rec := applyAll(t, newTestApplier(t, s, run), run)["s"]
+		if rec.Action != "failed" || len(rec.Reasons) != 1 || !strings.Contains(rec.Reasons[0].Message, "there was <masked> before") {
+			t.Errorf("%+v", rec)
 		}
-		return errors.New("there was live-secret before")
 	})
-	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "secrets n/s", Rest: `,"apiVersion":"v1","kind":"Secret"`})
-	rec := applyAll(t, newTestApplier(t, s, run), run)["s"]
-	if rec.Action != "failed" || len(rec.Reasons) != 1 || !strings.Contains(rec.Reasons[0].Message, "there was <masked> before") {
-		t.Errorf("%+v", rec)
-	}
 }
 
 // TestApplyOutage: a server that cannot answer is the activity's to wait for.
 func TestApplyOutage(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutNamespaces("n")
-	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("o")...)
-	a := newTestApplier(t, s, run)
-	s.Refuse(kubetest.Any, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
-	s.SetHealthy(false)
-	records, err := a.applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
-	if err == nil || strings.Contains(err.Error(), "quoted") {
-		t.Errorf("%+v, %v", records, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutNamespaces("n")
+		run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("o")...)
+		a := newTestApplier(t, s, run)
+		s.Refuse(kubetest.Any, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
+		s.SetHealthy(false)
+		records, err := a.applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
+		if err == nil || strings.Contains(err.Error(), "quoted") {
+			t.Errorf("%+v, %v", records, err)
+		}
+	})
 }
 
 // TestNamespaceOfTheArchive: a namespace that is missing is made as it was stored, under
@@ -475,30 +482,32 @@ func TestPlannedObjects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := kubetest.Start(t)
-			if tt.live != "" {
-				s.PutJSON(tt.live)
-			}
-			if tt.answers != nil {
-				tt.answers(s)
-			}
-			if tt.stored.Key == "" {
-				tt.stored = storedConfigMaps("o")[0]
-			}
-			run := newRun(t, tt.spec, true, tt.stored)
-			rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
-			if rec.Action != tt.action || rec.Reason != tt.reason || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
-				t.Errorf("%+v", rec)
-			}
-			if got := verbsOf(s, kubetest.Any); got != tt.calls {
-				t.Errorf("calls %q, want %q", got, tt.calls)
-			}
-			if existed := tt.live != ""; existed != (rec.Live != "") {
-				t.Errorf("live %q", rec.Live)
-			}
-			if tt.diff != "" && !strings.Contains(diffWords(rec.Diff), tt.diff) {
-				t.Errorf("differences %q, want %q", diffWords(rec.Diff), tt.diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				if tt.live != "" {
+					s.PutJSON(tt.live)
+				}
+				if tt.answers != nil {
+					tt.answers(s)
+				}
+				if tt.stored.Key == "" {
+					tt.stored = storedConfigMaps("o")[0]
+				}
+				run := newRun(t, tt.spec, true, tt.stored)
+				rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
+				if rec.Action != tt.action || rec.Reason != tt.reason || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
+					t.Errorf("%+v", rec)
+				}
+				if got := verbsOf(s, kubetest.Any); got != tt.calls {
+					t.Errorf("calls %q, want %q", got, tt.calls)
+				}
+				if existed := tt.live != ""; existed != (rec.Live != "") {
+					t.Errorf("live %q", rec.Live)
+				}
+				if tt.diff != "" && !strings.Contains(diffWords(rec.Diff), tt.diff) {
+					t.Errorf("differences %q, want %q", diffWords(rec.Diff), tt.diff)
+				}
+			})
 		})
 	}
 }

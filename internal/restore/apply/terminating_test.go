@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -21,26 +22,28 @@ import (
 // its way out, is not one that is there.
 func TestWhatIsBeingDeletedIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("stays", "goes", "late")...)
-	s.PutJSON(liveObject("ConfigMap", "stays", "", `,"data":{"k":"v"}`))
-	for name, after := range map[string]time.Duration{"goes": 100 * time.Millisecond, "late": 700 * time.Millisecond} {
-		s.PutJSON(liveObject("ConfigMap", name, `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"k":"v"}`))
-		begin := sync.OnceFunc(func() { time.AfterFunc(after, func() { s.Remove(kube.ConfigMaps(), "n", name) }) })
-		s.React(kubetest.On("create", kube.ConfigMaps()).Named(name), func(kubetest.Request) error {
-			begin() // from when it is asked for, however busy the machine is
-			return nil
-		})
-	}
-	got := applyAll(t, newTestApplier(t, s, run), run)
-	for name, want := range map[string]report.Action{"stays": report.Skipped, "goes": report.Created, "late": report.Created} {
-		if got[name].Action != string(want) || len(got[name].Reasons) > 0 {
-			t.Errorf("%s: %+v, want %s", name, got[name], want)
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("stays", "goes", "late")...)
+		s.PutJSON(liveObject("ConfigMap", "stays", "", `,"data":{"k":"v"}`))
+		for name, after := range map[string]time.Duration{"goes": 100 * time.Millisecond, "late": 700 * time.Millisecond} {
+			s.PutJSON(liveObject("ConfigMap", name, `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"k":"v"}`))
+			begin := sync.OnceFunc(func() { time.AfterFunc(after, func() { s.Remove(kube.ConfigMaps(), "n", name) }) })
+			s.React(kubetest.On("create", kube.ConfigMaps()).Named(name), func(kubetest.Request) error {
+				begin() // from when it is asked for, however busy the machine is
+				return nil
+			})
 		}
-	}
-	if n := s.Count(kubetest.On("create", kube.ConfigMaps()).Named("late")); n != 2 {
-		t.Errorf("%d creates of an object that was waited for", n)
-	}
+		got := applyAll(t, newTestApplier(t, s, run), run)
+		for name, want := range map[string]report.Action{"stays": report.Skipped, "goes": report.Created, "late": report.Created} {
+			if got[name].Action != string(want) || len(got[name].Reasons) > 0 {
+				t.Errorf("%s: %+v, want %s", name, got[name], want)
+			}
+		}
+		if n := s.Count(kubetest.On("create", kube.ConfigMaps()).Named("late")); n != 2 {
+			t.Errorf("%d creates of an object that was waited for", n)
+		}
+	})
 }
 
 func TestWhatStaysWhileBeingDeletedIsAnError(t *testing.T) {
@@ -105,27 +108,29 @@ const definitionOf = `,"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomReso
 // its definition, in the versions that the definition serves.
 func TestDryRunOfCustomResources(t *testing.T) {
 	t.Parallel()
-	custom := func(plural, version string) restoretest.Stored {
-		return restoretest.Stored{Key: plural + ".example.com n/" + plural + "-" + version, Rest: `,"apiVersion":"example.com/` + version + `","kind":"Custom"`}
-	}
-	objs := []restoretest.Stored{
-		{Key: "customresourcedefinitions.apiextensions.k8s.io known.example.com", Rest: definitionOf},
-		custom("known", "v1"), custom("known", "v2"), custom("unknown", "v1"),
-	}
-	for _, dryRun := range []bool{true, false} {
-		run := newRun(t, velerov1.RestoreSpec{}, dryRun, objs...)
-		a := newTestApplier(t, kubetest.Start(t), run)
-		a.level = plan.LevelOf("known.example.com")
-		got := applyAll(t, a, run)
-		fail := map[bool]string{true: restore.PlanFail, false: string(report.Failed)}[dryRun]
-		want := map[string]string{"known-v1": fail, "known-v2": fail, "unknown-v1": fail}
-		if dryRun {
-			want["known-v1"] = restore.PlanCreate
+	synctest.Test(t, func(t *testing.T) {
+		custom := func(plural, version string) restoretest.Stored {
+			return restoretest.Stored{Key: plural + ".example.com n/" + plural + "-" + version, Rest: `,"apiVersion":"example.com/` + version + `","kind":"Custom"`}
 		}
-		for name, action := range want {
-			if got[name].Action != action {
-				t.Errorf("dry run %t: %s: %+v, want %s", dryRun, name, got[name], action)
+		objs := []restoretest.Stored{
+			{Key: "customresourcedefinitions.apiextensions.k8s.io known.example.com", Rest: definitionOf},
+			custom("known", "v1"), custom("known", "v2"), custom("unknown", "v1"),
+		}
+		for _, dryRun := range []bool{true, false} {
+			run := newRun(t, velerov1.RestoreSpec{}, dryRun, objs...)
+			a := newTestApplier(t, kubetest.Start(t, kubetest.WithoutNetwork()), run)
+			a.level = plan.LevelOf("known.example.com")
+			got := applyAll(t, a, run)
+			fail := map[bool]string{true: restore.PlanFail, false: string(report.Failed)}[dryRun]
+			want := map[string]string{"known-v1": fail, "known-v2": fail, "unknown-v1": fail}
+			if dryRun {
+				want["known-v1"] = restore.PlanCreate
+			}
+			for name, action := range want {
+				if got[name].Action != action {
+					t.Errorf("dry run %t: %s: %+v, want %s", dryRun, name, got[name], action)
+				}
 			}
 		}
-	}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -52,17 +53,19 @@ func TestObstaclesThatGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := kubetest.Start(t)
-			s.PutNamespaces("n")
-			refuseFor(s, kubetest.On("create", kube.ConfigMaps()).Named("a"), 700*time.Millisecond, tt.code, tt.text)
-			run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a", "b")...)
-			a := newTestApplier(t, s, run)
-			a.obstacles.patience = func(obstacle) time.Duration { return 30 * time.Second }
-			for name, rec := range applyAll(t, a, run) {
-				if rec.Action != "created" || len(rec.Reasons) > 0 || rec.Waits != "" {
-					t.Errorf("%s: %+v", name, rec)
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				s.PutNamespaces("n")
+				refuseFor(s, kubetest.On("create", kube.ConfigMaps()).Named("a"), 700*time.Millisecond, tt.code, tt.text)
+				run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a", "b")...)
+				a := newTestApplier(t, s, run)
+				a.obstacles.patience = func(obstacle) time.Duration { return 30 * time.Second }
+				for name, rec := range applyAll(t, a, run) {
+					if rec.Action != "created" || len(rec.Reasons) > 0 || rec.Waits != "" {
+						t.Errorf("%s: %+v", name, rec)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -71,26 +74,28 @@ func TestObstaclesThatGo(t *testing.T) {
 // says how long, and the next task does not wait again.
 func TestObstacleThatStays(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutNamespaces("n")
-	s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusInternalServerError, metav1.StatusReasonInternalError, webhookDown)
-	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a", "b", "c", "d")...)
-	for task := range 2 {
-		began, before := time.Now(), s.Count(kubetest.On("create", kube.ConfigMaps()))
-		records := applyAll(t, newTestApplier(t, s, run), run)
-		for _, rec := range records {
-			if rec.Action != "failed" || rec.Waits != "" || !slices.Equal(reasonWords(rec.Reasons), []string{"WEBHOOK_DENIED error"}) ||
-				!strings.HasSuffix(rec.Reasons[0].Message, "this restore has waited for 1s") {
-				t.Errorf("%+v", rec)
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutNamespaces("n")
+		s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusInternalServerError, metav1.StatusReasonInternalError, webhookDown)
+		run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a", "b", "c", "d")...)
+		for task := range 2 {
+			began, before := time.Now(), s.Count(kubetest.On("create", kube.ConfigMaps()))
+			records := applyAll(t, newTestApplier(t, s, run), run)
+			for _, rec := range records {
+				if rec.Action != "failed" || rec.Waits != "" || !slices.Equal(reasonWords(rec.Reasons), []string{"WEBHOOK_DENIED error"}) ||
+					!strings.HasSuffix(rec.Reasons[0].Message, "this restore has waited for 1s") {
+					t.Errorf("%+v", rec)
+				}
+			}
+			if took := time.Since(began); len(records) != 4 || took > 10*time.Second {
+				t.Errorf("task %d: %d records after %s", task, len(records), took)
+			}
+			if n := s.Count(kubetest.On("create", kube.ConfigMaps())) - before; task == 1 && n != 15 { // 3 tries of 4 objects, then of one: while it waits there are more
+				t.Errorf("%d creates in the next task", n)
 			}
 		}
-		if took := time.Since(began); len(records) != 4 || took > 10*time.Second {
-			t.Errorf("task %d: %d records after %s", task, len(records), took)
-		}
-		if n := s.Count(kubetest.On("create", kube.ConfigMaps())) - before; task == 1 && n != 15 { // 3 tries of 4 objects, then of one: while it waits there are more
-			t.Errorf("%d creates in the next task", n)
-		}
-	}
+	})
 }
 
 // TestPatienceBehindServices: a webhook that could not be reached before its Service was
@@ -119,34 +124,36 @@ func TestPatienceBehindServices(t *testing.T) {
 // nothing.
 func TestStuckNamespace(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutNamespaces("n")
-	s.PutJSON(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"stuck","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},"status":{"conditions":[{"type":"NamespaceDeletionDiscoveryFailure","status":"True","message":"metrics.k8s.io does not answer"}]}}`)
-	objs := append(storedConfigMaps("healthy"),
-		restoretest.Stored{Key: "configmaps stuck/a", Rest: storedData}, restoretest.Stored{Key: "configmaps stuck/b", Rest: storedData},
-		restoretest.Stored{Key: "namespaces stuck", Rest: `,"apiVersion":"v1","kind":"Namespace"`})
-	run := newRun(t, velerov1.RestoreSpec{}, false, objs...)
-	var healthy time.Duration
-	began := time.Now()
-	s.After(kubetest.On("create", kube.ConfigMaps()).Named("healthy"), func(kubetest.Request, map[string]any) { healthy = time.Since(began) })
-	for i, level := range []plan.Level{plan.Config, plan.Namespaces} {
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutNamespaces("n")
+		s.PutJSON(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"stuck","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},"status":{"conditions":[{"type":"NamespaceDeletionDiscoveryFailure","status":"True","message":"metrics.k8s.io does not answer"}]}}`)
+		objs := append(storedConfigMaps("healthy"),
+			restoretest.Stored{Key: "configmaps stuck/a", Rest: storedData}, restoretest.Stored{Key: "configmaps stuck/b", Rest: storedData},
+			restoretest.Stored{Key: "namespaces stuck", Rest: `,"apiVersion":"v1","kind":"Namespace"`})
+		run := newRun(t, velerov1.RestoreSpec{}, false, objs...)
+		healthy := time.Duration(-1)
 		began := time.Now()
-		a := newTestApplier(t, s, run)
-		a.level = level
-		records := applyAll(t, a, run)
-		for _, name := range [][]string{{"a", "b"}, {"stuck"}}[i] {
-			rec := records[name]
-			if rec.Action != "failed" || !slices.Equal(reasonWords(rec.Reasons), []string{"NAMESPACE_NOT_READY error"}) || !strings.Contains(rec.Reasons[0].Message, "metrics.k8s.io does not answer; this restore has waited for 1s") {
-				t.Errorf("%s: %+v", name, rec)
+		s.After(kubetest.On("create", kube.ConfigMaps()).Named("healthy"), func(kubetest.Request, map[string]any) { healthy = time.Since(began) })
+		for i, level := range []plan.Level{plan.Config, plan.Namespaces} {
+			began := time.Now()
+			a := newTestApplier(t, s, run)
+			a.level = level
+			records := applyAll(t, a, run)
+			for _, name := range [][]string{{"a", "b"}, {"stuck"}}[i] {
+				rec := records[name]
+				if rec.Action != "failed" || !slices.Equal(reasonWords(rec.Reasons), []string{"NAMESPACE_NOT_READY error"}) || !strings.Contains(rec.Reasons[0].Message, "metrics.k8s.io does not answer; this restore has waited for 1s") {
+					t.Errorf("%s: %+v", name, rec)
+				}
+			}
+			if took := time.Since(began); i == 1 && took > 500*time.Millisecond {
+				t.Errorf("waited %s for the namespace again", took)
 			}
 		}
-		if took := time.Since(began); i == 1 && took > 500*time.Millisecond {
-			t.Errorf("waited %s for the namespace again", took)
+		if healthy < 0 || healthy > 500*time.Millisecond {
+			t.Errorf("the healthy namespace waited %s", healthy)
 		}
-	}
-	if healthy == 0 || healthy > 500*time.Millisecond {
-		t.Errorf("the healthy namespace waited %s", healthy)
-	}
+	})
 }
 
 // TestFinishWaiting: a worker that takes over a task goes on with the objects that wait, and
@@ -179,49 +186,55 @@ func TestFinishWaiting(t *testing.T) {
 // TestShedLoad: 429 is never an object's fault, however well the server is.
 func TestShedLoad(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutNamespaces("n")
-	s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests, quoted")
-	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a")...)
-	records, err := newTestApplier(t, s, run).applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
-	if err == nil || strings.Contains(err.Error(), "quoted") {
-		t.Errorf("%+v, %v", records, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutNamespaces("n")
+		s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests, quoted")
+		run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a")...)
+		records, err := newTestApplier(t, s, run).applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
+		if err == nil || strings.Contains(err.Error(), "quoted") {
+			t.Errorf("%+v, %v", records, err)
+		}
+	})
 }
 
 // TestPassingFaultOfEtcd: a server error that names no webhook is tried for as long as what
 // else passes.
 func TestPassingFaultOfEtcd(t *testing.T) {
 	t.Parallel()
-	s := kubetest.Start(t)
-	s.PutNamespaces("n")
-	refuseFor(s, kubetest.On("create", kube.ConfigMaps()), 600*time.Millisecond, 500, "etcdserver: leader changed")
-	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a")...)
-	if rec := applyAll(t, newTestApplier(t, s, run), run)["a"]; rec.Action != "created" || len(rec.Reasons) > 0 {
-		t.Errorf("%+v", rec)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.Start(t, kubetest.WithoutNetwork())
+		s.PutNamespaces("n")
+		refuseFor(s, kubetest.On("create", kube.ConfigMaps()), 600*time.Millisecond, 500, "etcdserver: leader changed")
+		run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a")...)
+		if rec := applyAll(t, newTestApplier(t, s, run), run)["a"]; rec.Action != "created" || len(rec.Reasons) > 0 {
+			t.Errorf("%+v", rec)
+		}
+	})
 }
 
 // TestUpdateBehindWebhook: an object that is there keeps its content while the webhook that
 // admits the update is down, and gets it when that is up.
 func TestUpdateBehindWebhook(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		down   time.Duration
-		action string
-		codes  []string
-	}{
-		"comes up":   {600 * time.Millisecond, "updated", nil},
-		"stays down": {time.Hour, "skipped", []string{"WEBHOOK_DENIED warning"}},
-	} {
-		s := kubetest.Start(t)
-		s.PutJSON(liveObject("ConfigMap", "a", "", otherData))
-		refuseFor(s, kubetest.On("patch", kube.ConfigMaps()), tt.down, 500, webhookDown)
-		run := newRun(t, updatePolicy(), false, storedConfigMaps("a")...)
-		if rec := applyAll(t, newTestApplier(t, s, run), run)["a"]; rec.Action != tt.action || !slices.Equal(reasonWords(rec.Reasons), tt.codes) {
-			t.Errorf("%s: %+v", name, rec)
+	synctest.Test(t, func(t *testing.T) {
+		for name, tt := range map[string]struct {
+			down   time.Duration
+			action string
+			codes  []string
+		}{
+			"comes up":   {600 * time.Millisecond, "updated", nil},
+			"stays down": {time.Hour, "skipped", []string{"WEBHOOK_DENIED warning"}},
+		} {
+			s := kubetest.Start(t, kubetest.WithoutNetwork())
+			s.PutJSON(liveObject("ConfigMap", "a", "", otherData))
+			refuseFor(s, kubetest.On("patch", kube.ConfigMaps()), tt.down, 500, webhookDown)
+			run := newRun(t, updatePolicy(), false, storedConfigMaps("a")...)
+			if rec := applyAll(t, newTestApplier(t, s, run), run)["a"]; rec.Action != tt.action || !slices.Equal(reasonWords(rec.Reasons), tt.codes) {
+				t.Errorf("%s: %+v", name, rec)
+			}
 		}
-	}
+	})
 }
 
 // TestTypeThatIsServedLate: a custom resource whose definition the restore has brought waits
@@ -232,24 +245,26 @@ func TestTypeThatIsServedLate(t *testing.T) {
 	for name, served := range map[string]bool{"late": true, "never": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := kubetest.Start(t)
-			s.PutNamespaces("n")
-			run := newRun(t, velerov1.RestoreSpec{}, false,
-				restoretest.Stored{Key: "customresourcedefinitions.apiextensions.k8s.io widgets.example.com", Rest: definitionOf},
-				restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
-				restoretest.Stored{Key: "gadgets.example.com n/g", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`})
-			a := newTestApplier(t, s, run)
-			a.level = plan.CustomResources
-			if served {
-				time.AfterFunc(300*time.Millisecond, func() { s.Serve(widgets) })
-			}
-			records := applyAll(t, a, run)
-			if rec := records["o"]; (rec.Action == "created") != served || !served && !slices.Equal(reasonWords(rec.Reasons), []string{"TYPE_NOT_SERVED error"}) {
-				t.Errorf("%+v", rec)
-			}
-			if rec := records["g"]; rec.Action != "failed" || strings.Contains(rec.Reasons[0].Message, "waited") {
-				t.Errorf("%+v", rec)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				s.PutNamespaces("n")
+				run := newRun(t, velerov1.RestoreSpec{}, false,
+					restoretest.Stored{Key: "customresourcedefinitions.apiextensions.k8s.io widgets.example.com", Rest: definitionOf},
+					restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
+					restoretest.Stored{Key: "gadgets.example.com n/g", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`})
+				a := newTestApplier(t, s, run)
+				a.level = plan.CustomResources
+				if served {
+					time.AfterFunc(300*time.Millisecond, func() { s.Serve(widgets) })
+				}
+				records := applyAll(t, a, run)
+				if rec := records["o"]; (rec.Action == "created") != served || !served && !slices.Equal(reasonWords(rec.Reasons), []string{"TYPE_NOT_SERVED error"}) {
+					t.Errorf("%+v", rec)
+				}
+				if rec := records["g"]; rec.Action != "failed" || strings.Contains(rec.Reasons[0].Message, "waited") {
+					t.Errorf("%+v", rec)
+				}
+			})
 		})
 	}
 }

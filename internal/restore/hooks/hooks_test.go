@@ -144,6 +144,7 @@ func recordWrites() memstore.Match { return memstore.On(memstore.OpPut).Key("n/p
 // TestHookWaitsForItsRecord: a store that does not take the record of a hook's process delays
 // the hook, and does not fail it.
 func TestHookWaitsForItsRecord(t *testing.T) {
+	t.Parallel()
 	s, newRun := hookedPods(t, 1, kubetest.Exit(0))
 	h := newRun()
 	h.run.St.(*memstore.Store).Fail(recordWrites().After(1).Times(1), errors.New("the store is away"))
@@ -161,6 +162,7 @@ func TestHookWaitsForItsRecord(t *testing.T) {
 
 // TestHookOfAWorkerLostBeforeTheRecord: its command has not run, and runs once.
 func TestHookOfAWorkerLostBeforeTheRecord(t *testing.T) {
+	t.Parallel()
 	s, newRun := hookedPods(t, 1, kubetest.Exit(0))
 	ctx, lose := context.WithCancel(t.Context())
 	h := newRun()
@@ -190,6 +192,7 @@ func TestHookOfAWorkerLostBeforeTheRecord(t *testing.T) {
 // TestHooksSayWhatTheyWaitFor: a pod that is not up is named, with its container and the cause,
 // and then the hooks that run.
 func TestHooksSayWhatTheyWaitFor(t *testing.T) {
+	t.Parallel()
 	running, seen := make(chan struct{}), make(chan struct{})
 	s, newRun := hookedPods(t, 0, func(*kubetest.Exec) int {
 		close(running)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -121,30 +122,32 @@ func TestDriverOfDisks(t *testing.T) {
 		"one before there was": {"", volume.DriverEBS, nil, false, "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := kubetest.Start(t)
-			for _, driver := range tc.installed {
-				cluster.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: driver}})
-			}
-			if tc.denied {
-				cluster.Refuse(kubetest.On("list", kube.CSIDrivers()), http.StatusForbidden, metav1.StatusReasonForbidden, "not you")
-			}
-			pv := pvOf("Delete")
-			if tc.had != "" {
-				pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: tc.had, VolumeHandle: "vol-1"}
-			}
-			facts := volume.NewFacts()
-			facts.Volumes["pv"] = *pv
-			p := planner{r: withTechnologies(), facts: facts, plan: &restore.Volumes{}}
-			p.r.Kube = cluster.Client()
-			v := volume.Restore{PV: "pv", Namespace: "shop", Claim: "data", Class: "c", Selected: true, Disposition: volume.ProvisionBy(volume.MethodNative), Disk: &volume.DiskPlan{}}
-			p.plan.Volumes = append(p.plan.Volumes, v)
-			err := p.chooseDrivers(t.Context(), map[string]storagev1.StorageClass{"c": classMade("c", tc.class, false, 1)})
-			if err != nil || (tc.want == "") != (len(p.Refusals) == 1) {
-				t.Fatalf("refused %+v, %v", p.Refusals, err)
-			}
-			if got := p.plan.Volumes[0].Disk.Driver; got != strings.Trim(tc.want, "-") {
-				t.Errorf("given to %q", got)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				cluster := kubetest.Start(t, kubetest.WithoutNetwork())
+				for _, driver := range tc.installed {
+					cluster.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: driver}})
+				}
+				if tc.denied {
+					cluster.Refuse(kubetest.On("list", kube.CSIDrivers()), http.StatusForbidden, metav1.StatusReasonForbidden, "not you")
+				}
+				pv := pvOf("Delete")
+				if tc.had != "" {
+					pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: tc.had, VolumeHandle: "vol-1"}
+				}
+				facts := volume.NewFacts()
+				facts.Volumes["pv"] = *pv
+				p := planner{r: withTechnologies(), facts: facts, plan: &restore.Volumes{}}
+				p.r.Kube = cluster.Client()
+				v := volume.Restore{PV: "pv", Namespace: "shop", Claim: "data", Class: "c", Selected: true, Disposition: volume.ProvisionBy(volume.MethodNative), Disk: &volume.DiskPlan{}}
+				p.plan.Volumes = append(p.plan.Volumes, v)
+				err := p.chooseDrivers(t.Context(), map[string]storagev1.StorageClass{"c": classMade("c", tc.class, false, 1)})
+				if err != nil || (tc.want == "") != (len(p.Refusals) == 1) {
+					t.Fatalf("refused %+v, %v", p.Refusals, err)
+				}
+				if got := p.plan.Volumes[0].Disk.Driver; got != strings.Trim(tc.want, "-") {
+					t.Errorf("given to %q", got)
+				}
+			})
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -115,17 +116,19 @@ func TestRefusedVolumePatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := kubetest.Start(t)
-			s.PutJSON(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv"},"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
-			s.Refuse(kubetest.On("patch", kube.Volumes()), tt.code, "", tt.text)
-			s.SetHealthy(tt.healthy)
-			p := &claimWatcher{s: &restore.Run{}, r: &restore.Service{Kube: s.Client()}, waited: tt.waited}
-			v := &volume.Restore{PV: "old", Namespace: "shop", Claim: "data", Target: "shop", Disposition: volume.Dynamic, Selected: true, Patch: true, Reclaim: "Retain"}
-			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "claim"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}
-			end, settled, err := p.patchBound(t.Context(), v, claim)
-			if settled != tt.settled || (err != nil) != tt.fails || (len(end.Reasons) > 0) != tt.settled {
-				t.Errorf("%+v, settled %t, %v", end, settled, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				s.PutJSON(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv"},"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
+				s.Refuse(kubetest.On("patch", kube.Volumes()), tt.code, "", tt.text)
+				s.SetHealthy(tt.healthy)
+				p := &claimWatcher{s: &restore.Run{}, r: &restore.Service{Kube: s.Client()}, waited: tt.waited}
+				v := &volume.Restore{PV: "old", Namespace: "shop", Claim: "data", Target: "shop", Disposition: volume.Dynamic, Selected: true, Patch: true, Reclaim: "Retain"}
+				claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "claim"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}
+				end, settled, err := p.patchBound(t.Context(), v, claim)
+				if settled != tt.settled || (err != nil) != tt.fails || (len(end.Reasons) > 0) != tt.settled {
+					t.Errorf("%+v, settled %t, %v", end, settled, err)
+				}
+			})
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -163,23 +164,25 @@ func TestDiskOfAnotherCluster(t *testing.T) {
 // TestVolumesOnTheirWayOutAreWaitedFor: the restored volumes get their names, and whoever looks
 // is told what is waited for.
 func TestVolumesOnTheirWayOutAreWaitedFor(t *testing.T) {
-	cluster := kubetest.Start(t)
-	cluster.Put(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}, Spec: corev1.PersistentVolumeSpec{
-		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete, ClaimRef: &corev1.ObjectReference{Namespace: "shop", Name: "data"},
-	}, Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeReleased}})
-	var told []string
-	p := planner{r: withTechnologies(), s: &restore.Run{WaitsFor: func(what string) {
-		told = append(told, what)
-		cluster.Remove(kube.Volumes(), "", "pv")
-	}}, plan: &restore.Volumes{Volumes: []volume.Restore{{PV: "pv", Selected: true, Bind: "pv"}}}}
-	p.r.Kube = cluster.Client()
-	if err := p.readLive(t.Context()); err != nil || !p.hasTerminating() {
-		t.Fatalf("is not on its way out, %v", err)
-	}
-	if err := p.awaitTerminating(t.Context()); err != nil || p.hasTerminating() {
-		t.Errorf("still there, %v", err)
-	}
-	if !slices.Equal(told, []string{"volumes that are being deleted", ""}) {
-		t.Errorf("told %q", told)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		cluster := kubetest.Start(t, kubetest.WithoutNetwork())
+		cluster.Put(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}, Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete, ClaimRef: &corev1.ObjectReference{Namespace: "shop", Name: "data"},
+		}, Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeReleased}})
+		var told []string
+		p := planner{r: withTechnologies(), s: &restore.Run{WaitsFor: func(what string) {
+			told = append(told, what)
+			cluster.Remove(kube.Volumes(), "", "pv")
+		}}, plan: &restore.Volumes{Volumes: []volume.Restore{{PV: "pv", Selected: true, Bind: "pv"}}}}
+		p.r.Kube = cluster.Client()
+		if err := p.readLive(t.Context()); err != nil || !p.hasTerminating() {
+			t.Fatalf("is not on its way out, %v", err)
+		}
+		if err := p.awaitTerminating(t.Context()); err != nil || p.hasTerminating() {
+			t.Errorf("still there, %v", err)
+		}
+		if !slices.Equal(told, []string{"volumes that are being deleted", ""}) {
+			t.Errorf("told %q", told)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -39,7 +40,7 @@ type csiCluster struct {
 // newCluster has one CSI driver with its classes, and these contents.
 func newCluster(t *testing.T, objects ...runtime.Object) *csiCluster {
 	t.Helper()
-	s := &csiCluster{Server: kubetest.Start(t), seen: map[string]time.Time{}}
+	s := &csiCluster{Server: kubetest.Start(t, kubetest.WithoutNetwork()), seen: map[string]time.Time{}}
 	s.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: exampleDriver}},
 		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: exampleDriver, DeletionPolicy: "Delete"},
 		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Driver: "x", DeletionPolicy: "Delete"})
@@ -151,21 +152,23 @@ func TestDeleteCSI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := newCluster(t)
-			if tc.bare {
-				cluster.Withdraw(resource.VolumeSnapshotContents)
-			}
-			d := deletionOn(t, cluster.Server)
-			end, err := d.deleteOne(t.Context(), tc.snapshot)
-			if err != nil || end.Outcome != tc.want || !strings.Contains(end.Reason, tc.reason) {
-				t.Errorf("%+v, %v", end, err)
-			}
-			if got := len(cluster.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
-				t.Errorf("deleted %v", cluster.deletedHandles())
-			}
-			if len(cluster.contents()) > 0 || cluster.made() > 1 {
-				t.Errorf("made %d, left %v", cluster.made(), cluster.contents())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				cluster := newCluster(t)
+				if tc.bare {
+					cluster.Withdraw(resource.VolumeSnapshotContents)
+				}
+				d := deletionOn(t, cluster.Server)
+				end, err := d.deleteOne(t.Context(), tc.snapshot)
+				if err != nil || end.Outcome != tc.want || !strings.Contains(end.Reason, tc.reason) {
+					t.Errorf("%+v, %v", end, err)
+				}
+				if got := len(cluster.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
+					t.Errorf("deleted %v", cluster.deletedHandles())
+				}
+				if len(cluster.contents()) > 0 || cluster.made() > 1 {
+					t.Errorf("made %d, left %v", cluster.made(), cluster.contents())
+				}
+			})
 		})
 	}
 }
@@ -182,21 +185,23 @@ func TestDeleteCSIGoesOn(t *testing.T) {
 		"given up": {func(c *snapshotv1.VolumeSnapshotContent) { c.Spec.DeletionPolicy = "Retain" }, volume.Retained},
 	} {
 		t.Run(name, func(t *testing.T) {
-			snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "works", Class: "fast"}
-			left := (&deletion{owner: volume.Owner{Name: "b", UID: "u"}}).placeholderContent(snapshot)
-			left.UID = "u0"
-			tc.left(left)
-			if left.DeletionTimestamp != nil {
-				left.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &snapshot.Handle}
-			}
-			s := newCluster(t, left)
-			end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
-			if err != nil || end.Outcome != tc.want || len(s.contents()) > 0 {
-				t.Errorf("%+v, %v, left %v", end, err, s.contents())
-			}
-			if got := len(s.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
-				t.Errorf("deleted %v", s.deletedHandles())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "works", Class: "fast"}
+				left := (&deletion{owner: volume.Owner{Name: "b", UID: "u"}}).placeholderContent(snapshot)
+				left.UID = "u0"
+				tc.left(left)
+				if left.DeletionTimestamp != nil {
+					left.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &snapshot.Handle}
+				}
+				s := newCluster(t, left)
+				end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
+				if err != nil || end.Outcome != tc.want || len(s.contents()) > 0 {
+					t.Errorf("%+v, %v, left %v", end, err, s.contents())
+				}
+				if got := len(s.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
+					t.Errorf("deleted %v", s.deletedHandles())
+				}
+			})
 		})
 	}
 }
@@ -215,25 +220,27 @@ func TestDeleteCSIByTheBackupsOwnContent(t *testing.T) {
 		"another snapshot": {"b", "other", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			labels := map[string]string{resource.LabelBackup: tc.label}
-			c := &snapshotv1.VolumeSnapshotContent{ObjectMeta: metav1.ObjectMeta{Name: content, UID: "c1", Labels: labels}}
-			c.Spec = snapshotv1.VolumeSnapshotContentSpec{
-				Driver: exampleDriver, DeletionPolicy: "Retain", Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &volumeHandle},
-				VolumeSnapshotRef: corev1.ObjectReference{Namespace: "shop", Name: "vs", UID: "v1"},
-			}
-			c.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &tc.handle}
-			s := newCluster(t, c, &snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "vs", UID: "v1", Labels: labels}})
-			end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
-			if err != nil || end.Outcome != volume.Deleted || !slices.Equal(s.deletedHandles(), []string{works}) {
-				t.Errorf("%+v, %v, deleted %v", end, err, s.deletedHandles())
-			}
-			snapshots := kubetest.All[snapshotv1.VolumeSnapshot](s.Server, kube.VolumeSnapshots())
-			if used := len(s.contents()) == 0 && len(snapshots) == 0 && s.made() == 0; used != tc.own {
-				t.Errorf("used it: %t; contents %v, snapshots %v, made %d", used, s.contents(), snapshots, s.made())
-			}
-			if left := s.contents(); !tc.own && (len(left) != 1 || left[0].Spec.DeletionPolicy != "Retain") {
-				t.Error("it was marked for deletion")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				labels := map[string]string{resource.LabelBackup: tc.label}
+				c := &snapshotv1.VolumeSnapshotContent{ObjectMeta: metav1.ObjectMeta{Name: content, UID: "c1", Labels: labels}}
+				c.Spec = snapshotv1.VolumeSnapshotContentSpec{
+					Driver: exampleDriver, DeletionPolicy: "Retain", Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &volumeHandle},
+					VolumeSnapshotRef: corev1.ObjectReference{Namespace: "shop", Name: "vs", UID: "v1"},
+				}
+				c.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &tc.handle}
+				s := newCluster(t, c, &snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "vs", UID: "v1", Labels: labels}})
+				end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
+				if err != nil || end.Outcome != volume.Deleted || !slices.Equal(s.deletedHandles(), []string{works}) {
+					t.Errorf("%+v, %v, deleted %v", end, err, s.deletedHandles())
+				}
+				snapshots := kubetest.All[snapshotv1.VolumeSnapshot](s.Server, kube.VolumeSnapshots())
+				if used := len(s.contents()) == 0 && len(snapshots) == 0 && s.made() == 0; used != tc.own {
+					t.Errorf("used it: %t; contents %v, snapshots %v, made %d", used, s.contents(), snapshots, s.made())
+				}
+				if left := s.contents(); !tc.own && (len(left) != 1 || left[0].Spec.DeletionPolicy != "Retain") {
+					t.Error("it was marked for deletion")
+				}
+			})
 		})
 	}
 }
@@ -297,32 +304,36 @@ func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]st
 // be hidden.
 func TestGoneIsDoubted(t *testing.T) {
 	t.Parallel()
-	all := []volume.CSIRef{{Handle: "gone"}, {Handle: "lingers"}, {Handle: "exists"}, {Handle: "done"}}
-	ends := []volume.Deletion{{Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Deleted}}
-	d := &Deleter{Provider: &provider{shows: map[string]int{"lingers": 1, "exists": 99, "done": 99}}}
-	if err := d.doubtGone(t.Context(), volume.Owner{}, all, ends, 10*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []volume.Outcome{volume.Gone, volume.Gone, volume.Retained, volume.Deleted} {
-		if ends[i].Outcome != want {
-			t.Errorf("%s: %+v", all[i].Handle, ends[i])
+	synctest.Test(t, func(t *testing.T) {
+		all := []volume.CSIRef{{Handle: "gone"}, {Handle: "lingers"}, {Handle: "exists"}, {Handle: "done"}}
+		ends := []volume.Deletion{{Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Deleted}}
+		d := &Deleter{Provider: &provider{shows: map[string]int{"lingers": 1, "exists": 99, "done": 99}}}
+		if err := d.doubtGone(t.Context(), volume.Owner{}, all, ends, 10*time.Millisecond); err != nil {
+			t.Fatal(err)
 		}
-	}
+		for i, want := range []volume.Outcome{volume.Gone, volume.Gone, volume.Retained, volume.Deleted} {
+			if ends[i].Outcome != want {
+				t.Errorf("%s: %+v", all[i].Handle, ends[i])
+			}
+		}
+	})
 }
 
 func TestGoneIsDoubtedOfYoungBackups(t *testing.T) {
 	t.Parallel()
-	hidden := []volume.CSIRef{{Handle: "hidden"}}
-	for name, tc := range map[string]struct {
-		ended time.Time
-		want  volume.Outcome
-	}{"young": {time.Now(), volume.Retained}, "old": {time.Now().Add(-time.Hour), volume.Gone}} {
-		ends := []volume.Deletion{{Outcome: volume.Gone}}
-		d := &Deleter{Provider: &provider{hides: 1, shows: map[string]int{"hidden": 99}}}
-		if err := d.doubtGone(t.Context(), volume.Owner{Ended: tc.ended}, hidden, ends, 10*time.Millisecond); err != nil || ends[0].Outcome != tc.want {
-			t.Errorf("%s: %+v, %v", name, ends[0], err)
+	synctest.Test(t, func(t *testing.T) {
+		hidden := []volume.CSIRef{{Handle: "hidden"}}
+		for name, tc := range map[string]struct {
+			ended time.Time
+			want  volume.Outcome
+		}{"young": {time.Now(), volume.Retained}, "old": {time.Now().Add(-time.Hour), volume.Gone}} {
+			ends := []volume.Deletion{{Outcome: volume.Gone}}
+			d := &Deleter{Provider: &provider{hides: 1, shows: map[string]int{"hidden": 99}}}
+			if err := d.doubtGone(t.Context(), volume.Owner{Ended: tc.ended}, hidden, ends, 10*time.Millisecond); err != nil || ends[0].Outcome != tc.want {
+				t.Errorf("%s: %+v, %v", name, ends[0], err)
+			}
 		}
-	}
+	})
 }
 
 // TestSaysSnapshotIsGone: the driver of EBS asks for many snapshots at once, and gives all
@@ -398,15 +409,17 @@ func (p *lateBin) KeptSnapshots(context.Context, []volume.CSIRef) map[string]str
 // TestDeleteIntoTheRecycleBin: what the bin keeps is retained, though it does not show it at once.
 func TestDeleteIntoTheRecycleBin(t *testing.T) {
 	t.Parallel()
-	s := newCluster(t, &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: volume.DriverEBS}},
-		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "ebs"}, Driver: volume.DriverEBS, DeletionPolicy: "Delete"})
-	d := &Deleter{Kube: s.Client(), Provider: &lateBin{cluster: s}}
-	err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{volume.CSIRef{Driver: volume.DriverEBS, Handle: "works"}}, func(_ volume.Ref, end volume.Deletion, err error) {
-		if err != nil || end.Outcome != volume.Retained {
-			t.Errorf("%+v, %v", end, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newCluster(t, &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: volume.DriverEBS}},
+			&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "ebs"}, Driver: volume.DriverEBS, DeletionPolicy: "Delete"})
+		d := &Deleter{Kube: s.Client(), Provider: &lateBin{cluster: s}}
+		err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{volume.CSIRef{Driver: volume.DriverEBS, Handle: "works"}}, func(_ volume.Ref, end volume.Deletion, err error) {
+			if err != nil || end.Outcome != volume.Retained {
+				t.Errorf("%+v, %v", end, err)
+			}
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
-	if err != nil {
-		t.Error(err)
-	}
 }

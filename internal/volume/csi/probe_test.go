@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
 // contentServer keeps contents, as far as a probe uses them, and says about each what
@@ -87,13 +88,22 @@ func (s *contentServer) status(w http.ResponseWriter, code int, reason string) {
 	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 }
 
+// withoutNetwork is how to reach a server that is played by a handler, in virtual time too.
+func withoutNetwork(h http.Handler) *kube.RESTConfig {
+	return &kube.RESTConfig{Host: "http://kubernetes.test", Transport: handlerTransport{h}}
+}
+
+type handlerTransport struct{ http.Handler }
+
+func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return inprocess.Do(h, r)
+}
+
 // probing is a restore of claims that are filled from snapshots of these handles.
 func probing(t *testing.T, s *contentServer, times probeTimes, handles ...string) (*Restorer, []*volume.Restore) {
 	t.Helper()
 	s.objects, s.ready = map[string]snapshotv1.VolumeSnapshotContent{}, map[string]time.Time{}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	client, err := kube.New(&kube.RESTConfig{Host: server.URL}, kube.Options{RetryFor: time.Second})
+	client, err := kube.New(withoutNetwork(s), kube.Options{RetryFor: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,27 +144,29 @@ func TestProbe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := &contentServer{says: tc.says}
-			r, all := probing(t, server, times, "h1", "h2")
-			began := time.Now()
-			found, err := r.Probe(t.Context(), all)
-			if took := time.Since(began); took < tc.least || took > tc.least+time.Second {
-				t.Errorf("took %s, want %s", took, tc.least)
-			}
-			if tc.kind != "" {
-				if kind, text := refusalsOf(found); err != nil || kind != tc.kind || !strings.Contains(text, tc.text) || !strings.Contains(text, "--restore-volumes=false") {
-					t.Errorf("%v, %s: %s", err, kind, text)
+			synctest.Test(t, func(t *testing.T) {
+				server := &contentServer{says: tc.says}
+				r, all := probing(t, server, times, "h1", "h2")
+				began := time.Now()
+				found, err := r.Probe(t.Context(), all)
+				if took := time.Since(began); took < tc.least || took > tc.least+time.Second {
+					t.Errorf("took %s, want %s", took, tc.least)
 				}
-				return
-			}
-			if err != nil || len(found.Reasons) != len(tc.reasons) || len(found.Refusals) > 0 {
-				t.Fatalf("%+v, %v", found, err)
-			}
-			for i, want := range tc.reasons {
-				if got := found.Reasons[i]; got.Code != report.SnapshotUnchecked || !strings.Contains(got.Message, want) || got.Name != "h2" || got.Namespace != "copy" {
-					t.Errorf("%+v", got)
+				if tc.kind != "" {
+					if kind, text := refusalsOf(found); err != nil || kind != tc.kind || !strings.Contains(text, tc.text) || !strings.Contains(text, "--restore-volumes=false") {
+						t.Errorf("%v, %s: %s", err, kind, text)
+					}
+					return
 				}
-			}
+				if err != nil || len(found.Reasons) != len(tc.reasons) || len(found.Refusals) > 0 {
+					t.Fatalf("%+v, %v", found, err)
+				}
+				for i, want := range tc.reasons {
+					if got := found.Reasons[i]; got.Code != report.SnapshotUnchecked || !strings.Contains(got.Message, want) || got.Name != "h2" || got.Namespace != "copy" {
+						t.Errorf("%+v", got)
+					}
+				}
+			})
 		})
 	}
 }
@@ -163,14 +175,16 @@ func TestProbe(t *testing.T) {
 // goes on answering.
 func TestProbeIsPatient(t *testing.T) {
 	t.Parallel()
-	const ready = `{"readyToUse":true}`
-	server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
-	times := quickProbe()
-	times.answer = time.Second
-	r, all := probing(t, server, times, "h1", "h2", "h3")
-	if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
-		t.Errorf("%+v %v", found, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const ready = `{"readyToUse":true}`
+		server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
+		times := quickProbe()
+		times.answer = time.Second
+		r, all := probing(t, server, times, "h1", "h2", "h3")
+		if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
+			t.Errorf("%+v %v", found, err)
+		}
+	})
 }
 
 // TestProbeRepeats: contents that an earlier attempt made are used, and what EC2 knows is

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -132,9 +132,7 @@ func (q *quotaCluster) stranger(name, class string, vs snapshotv1.VolumeSnapshot
 func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*Snapshots) {
 	t.Helper()
 	q := &quotaCluster{places: 10, lasts: 50 * time.Millisecond, all: map[string]*snapshotv1.VolumeSnapshot{}}
-	srv := httptest.NewServer(q)
-	t.Cleanup(srv.Close)
-	client, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{})
+	client, err := kube.New(withoutNetwork(q), kube.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,46 +155,48 @@ func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*Snapshots) {
 // ask for no more than the driver takes, others' snapshots counted in.
 func TestManyFreezesWithFewPlaces(t *testing.T) {
 	t.Parallel()
-	const each = 16
-	q, backups := quotaBackups(t, 2, each+8)
-	q.stranger("pending", "ebs", vs(time.Hour, true, false, ""))
-	q.stranger("forgotten", "ebs", vs(time.Hour, false, false, "bad"))
-	q.stranger("of another driver", "nfs", vs(time.Hour, false, false, ""))
-	var units errgroup.Group
-	take := func(c *Snapshots, volumes []int, frozen bool) {
-		mine := *c // an attempt's own
-		units.Go(func() error {
-			taker, err := mine.Reserve(t.Context(), [][]int{volumes}, volume.ReserveOptions{Quiesced: frozen, Deadline: time.Now().Add(time.Minute)})
-			if err != nil {
-				return err
-			}
-			defer taker.Release()
-			got, err := taker.Take(t.Context(), nil)
-			for _, g := range got {
-				if g.Failed != "" {
-					err = errors.Join(err, errors.New(g.Failed))
+	synctest.Test(t, func(t *testing.T) {
+		const each = 16
+		q, backups := quotaBackups(t, 2, each+8)
+		q.stranger("pending", "ebs", vs(time.Hour, true, false, ""))
+		q.stranger("forgotten", "ebs", vs(time.Hour, false, false, "bad"))
+		q.stranger("of another driver", "nfs", vs(time.Hour, false, false, ""))
+		var units errgroup.Group
+		take := func(c *Snapshots, volumes []int, frozen bool) {
+			mine := *c // an attempt's own
+			units.Go(func() error {
+				taker, err := mine.Reserve(t.Context(), [][]int{volumes}, volume.ReserveOptions{Quiesced: frozen, Deadline: time.Now().Add(time.Minute)})
+				if err != nil {
+					return err
 				}
-			}
-			if err == nil && len(got) != len(volumes) {
-				err = fmt.Errorf("%d of %d", len(got), len(volumes))
-			}
-			return err
-		})
-	}
-	for _, c := range backups {
-		for i := 0; i < each; i += 2 {
-			take(c, []int{i, i + 1}, true)
+				defer taker.Release()
+				got, err := taker.Take(t.Context(), nil)
+				for _, g := range got {
+					if g.Failed != "" {
+						err = errors.Join(err, errors.New(g.Failed))
+					}
+				}
+				if err == nil && len(got) != len(volumes) {
+					err = fmt.Errorf("%d of %d", len(got), len(volumes))
+				}
+				return err
+			})
 		}
-		take(c, []int{16, 17, 18, 19, 20, 21, 22, 23}, false)
-	}
-	if err := units.Wait(); err != nil {
-		t.Error(err)
-	}
-	if q.refused > 0 || q.most > q.places {
-		t.Errorf("%d were refused, %d pending at a time", q.refused, q.most)
-	}
-	time.Sleep(2 * q.lasts)
-	wantFree(t, backups[0], q.places-1) // the stranger's is pending
+		for _, c := range backups {
+			for i := 0; i < each; i += 2 {
+				take(c, []int{i, i + 1}, true)
+			}
+			take(c, []int{16, 17, 18, 19, 20, 21, 22, 23}, false)
+		}
+		if err := units.Wait(); err != nil {
+			t.Error(err)
+		}
+		if q.refused > 0 || q.most > q.places {
+			t.Errorf("%d were refused, %d pending at a time", q.refused, q.most)
+		}
+		time.Sleep(2 * q.lasts)
+		wantFree(t, backups[0], q.places-1) // the stranger's is pending
+	})
 }
 
 // wantFree: of the driver's places, so many can be reserved.
@@ -221,27 +221,29 @@ func wantFree(t *testing.T, c *Snapshots, want int) {
 // an error of all volumes before a freeze, and of each volume where no pod waits.
 func TestReserveWithoutCapacity(t *testing.T) {
 	t.Parallel()
-	q, backups := quotaBackups(t, 1, 2)
-	for i := range 10 {
-		q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))
-	}
-	made := len(q.all)
-	how := volume.ReserveOptions{Quiesced: true, Deadline: time.Now().Add(300 * time.Millisecond), TooLate: volume.ErrNoCapacity}
-	if _, err := backups[0].Reserve(t.Context(), [][]int{{0}, {1}}, how); !errors.Is(err, volume.ErrNoCapacity) {
-		t.Errorf("before a freeze: %v", err)
-	}
-	how = volume.ReserveOptions{Deadline: time.Now().Add(300 * time.Millisecond), TooLate: volume.ErrNoCapacity}
-	taker, err := backups[0].Reserve(t.Context(), [][]int{{0}, {1}}, how)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := taker.Take(t.Context(), nil)
-	if err != nil || len(got) != 2 || !strings.Contains(got[0].Failed, "no room") || len(q.all) != made {
-		t.Errorf("without a freeze: %v, %+v", err, got)
-	}
-	taker.Release()
-	clear(q.all)
-	wantFree(t, backups[0], q.places)
+	synctest.Test(t, func(t *testing.T) {
+		q, backups := quotaBackups(t, 1, 2)
+		for i := range 10 {
+			q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))
+		}
+		made := len(q.all)
+		how := volume.ReserveOptions{Quiesced: true, Deadline: time.Now().Add(300 * time.Millisecond), TooLate: volume.ErrNoCapacity}
+		if _, err := backups[0].Reserve(t.Context(), [][]int{{0}, {1}}, how); !errors.Is(err, volume.ErrNoCapacity) {
+			t.Errorf("before a freeze: %v", err)
+		}
+		how = volume.ReserveOptions{Deadline: time.Now().Add(300 * time.Millisecond), TooLate: volume.ErrNoCapacity}
+		taker, err := backups[0].Reserve(t.Context(), [][]int{{0}, {1}}, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := taker.Take(t.Context(), nil)
+		if err != nil || len(got) != 2 || !strings.Contains(got[0].Failed, "no room") || len(q.all) != made {
+			t.Errorf("without a freeze: %v, %+v", err, got)
+		}
+		taker.Release()
+		clear(q.all)
+		wantFree(t, backups[0], q.places)
+	})
 }
 
 func statusAnswer(w http.ResponseWriter, code int, reason string) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -22,9 +23,9 @@ import (
 // TestRestorer: the driver keeps the promises of volume.Restorer.
 func TestRestorer(t *testing.T) {
 	t.Parallel()
-	volumetest.RunRestorer(t, func(t *testing.T) volumetest.RestoreWorld {
+	volumetest.RunRestorer(t, func(t *testing.T, test func(*testing.T, volumetest.RestoreWorld)) {
 		t.Parallel()
-		return newRestoreWorld(t)
+		synctest.Test(t, func(t *testing.T) { test(t, newRestoreWorld(t)) })
 	})
 }
 
@@ -40,7 +41,7 @@ type restoreWorld struct {
 }
 
 func newRestoreWorld(t *testing.T) *restoreWorld {
-	s := kubetest.Start(t)
+	s := kubetest.Start(t, kubetest.WithoutNetwork())
 	w := &restoreWorld{Server: s, t: t, client: s.Client(), gone: map[string]bool{}}
 	s.PutNamespaces(volumetest.RestoreNamespace)
 	s.After(kubetest.On("create", kube.VolumeSnapshotContents()), func(q kubetest.Request, _ map[string]any) { w.noteAnswer(q.Name) })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -22,7 +23,7 @@ func TestSnapshotter(t *testing.T) {
 	t.Parallel()
 	volumetest.Run(t, func(t *testing.T, test func(*testing.T, volumetest.World)) {
 		t.Parallel()
-		test(t, newWorld(t))
+		synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
 	})
 }
 
@@ -53,7 +54,7 @@ type world struct {
 type madeOfClaim struct{ uid, claim string }
 
 func newWorld(t *testing.T) *world {
-	s := kubetest.Start(t)
+	s := kubetest.Start(t, kubetest.WithoutNetwork())
 	w := &world{Server: s, client: s.Client(), lost: map[string]bool{}, snapshots: map[string]madeOfClaim{}}
 	s.PutNamespaces("shop")
 	s.Put(&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: "d", DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,7 +25,9 @@ import (
 
 // TestRestorer: the driver keeps the promises of volume.Restorer.
 func TestRestorer(t *testing.T) {
-	volumetest.RunRestorer(t, func(t *testing.T) volumetest.RestoreWorld { return newRestoreWorld(t) })
+	volumetest.RunRestorer(t, func(t *testing.T, test func(*testing.T, volumetest.RestoreWorld)) {
+		synctest.Test(t, func(t *testing.T) { test(t, newRestoreWorld(t)) })
+	})
 }
 
 // restoreWorld is a cluster in one zone of an account that has snapshots of a backup.
@@ -39,7 +42,7 @@ type restoreWorld struct {
 }
 
 func newRestoreWorld(t *testing.T) *restoreWorld {
-	w := &restoreWorld{t: t, cluster: kubetest.Start(t), natives: map[string]volume.NativeSnapshot{}}
+	w := &restoreWorld{t: t, cluster: kubetest.Start(t, kubetest.WithoutNetwork()), natives: map[string]volume.NativeSnapshot{}}
 	w.client = w.cluster.Client()
 	w.Sim, w.ec2, w.locations = simulatedAccount(t)
 	for _, v := range volumetest.Restores(volume.MethodNative) {
@@ -132,36 +135,38 @@ func (w *restoreWorld) Use(v *volume.Restore, disk volume.Disk, _ []volume.Objec
 // TestMultiAttach: a volume that several nodes could attach comes back as one, whether
 // the snapshot's tags say so or, as in backups of Velero's, the PersistentVolume alone.
 func TestMultiAttach(t *testing.T) {
-	w := newRestoreWorld(t)
-	all, view := w.Plan()
-	iops := int64(100)
-	for _, v := range all {
-		n := w.natives[v.PV]
-		n.Spec.VolumeType, n.Spec.VolumeIOPS, v.Capacity = "io2", &iops, 4<<30
-		w.natives[v.PV] = n
-	}
-	tagged, shared := w.natives[all[0].PV].Status.ProviderSnapshotID, all[1].PV
-	_, err := w.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{tagged}, Tags: []types.Tag{{Key: aws.String(ebs.TagMultiAttach), Value: aws.String("true")}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := corev1.PersistentVolumeBlock
-	view.Facts.Volumes[shared] = corev1.PersistentVolume{Spec: corev1.PersistentVolumeSpec{VolumeMode: &block, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}}
-	r := w.Restorer(volume.RestoreRun{UID: "uid", Name: "r", Backup: "b", Cluster: "c", OperationTimeout: time.Hour})
-	if found, err := r.Check(t.Context(), all, view); err != nil || len(found.Refusals) > 0 {
-		t.Fatal(found, err)
-	}
-	if err := r.Provision(t.Context(), all, volume.NewLedger(map[string]volume.Disk{}, func() {})); err != nil {
-		t.Fatal(err)
-	}
-	out, err := w.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{Filters: []types.Filter{{Name: aws.String("tag-key"), Values: []string{ebs.TagRestoreUID}}}})
-	if err != nil || len(out.Volumes) != len(all) {
-		t.Fatal(len(out.Volumes), err)
-	}
-	for _, v := range out.Volumes {
-		want := aws.ToString(v.SnapshotId) == tagged || aws.ToString(v.SnapshotId) == w.natives[shared].Status.ProviderSnapshotID
-		if aws.ToBool(v.MultiAttachEnabled) != want {
-			t.Errorf("of %s: %v, want %v", *v.SnapshotId, aws.ToBool(v.MultiAttachEnabled), want)
+	synctest.Test(t, func(t *testing.T) {
+		w := newRestoreWorld(t)
+		all, view := w.Plan()
+		iops := int64(100)
+		for _, v := range all {
+			n := w.natives[v.PV]
+			n.Spec.VolumeType, n.Spec.VolumeIOPS, v.Capacity = "io2", &iops, 4<<30
+			w.natives[v.PV] = n
 		}
-	}
+		tagged, shared := w.natives[all[0].PV].Status.ProviderSnapshotID, all[1].PV
+		_, err := w.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{tagged}, Tags: []types.Tag{{Key: aws.String(ebs.TagMultiAttach), Value: aws.String("true")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := corev1.PersistentVolumeBlock
+		view.Facts.Volumes[shared] = corev1.PersistentVolume{Spec: corev1.PersistentVolumeSpec{VolumeMode: &block, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}}
+		r := w.Restorer(volume.RestoreRun{UID: "uid", Name: "r", Backup: "b", Cluster: "c", OperationTimeout: time.Hour})
+		if found, err := r.Check(t.Context(), all, view); err != nil || len(found.Refusals) > 0 {
+			t.Fatal(found, err)
+		}
+		if err := r.Provision(t.Context(), all, volume.NewLedger(map[string]volume.Disk{}, func() {})); err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{Filters: []types.Filter{{Name: aws.String("tag-key"), Values: []string{ebs.TagRestoreUID}}}})
+		if err != nil || len(out.Volumes) != len(all) {
+			t.Fatal(len(out.Volumes), err)
+		}
+		for _, v := range out.Volumes {
+			want := aws.ToString(v.SnapshotId) == tagged || aws.ToString(v.SnapshotId) == w.natives[shared].Status.ProviderSnapshotID
+			if aws.ToBool(v.MultiAttachEnabled) != want {
+				t.Errorf("of %s: %v, want %v", *v.SnapshotId, aws.ToBool(v.MultiAttachEnabled), want)
+			}
+		}
+	})
 }

@@ -28,8 +28,9 @@ type RestoreWorld interface {
 	Use(v *volume.Restore, disk volume.Disk, objects []volume.Object)
 }
 
-// RestoreFactory makes a RestoreWorld in which nothing was restored yet.
-type RestoreFactory func(t *testing.T) RestoreWorld
+// RestoreFactory runs a test in a RestoreWorld in which nothing was restored yet. The test runs
+// in virtual time (testing/synctest) or in real time.
+type RestoreFactory func(t *testing.T, test func(*testing.T, RestoreWorld))
 
 // RunRestorer tests how a driver restores. Each test has a world of its own.
 func RunRestorer(t *testing.T, in RestoreFactory) {
@@ -46,7 +47,7 @@ func RunRestorer(t *testing.T, in RestoreFactory) {
 		"sweep before anything was made": testSweepNothing,
 		"claim objects":                  testClaimObjects,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, in(t)) })
+		t.Run(name, func(t *testing.T) { in(t, test) })
 	}
 }
 
