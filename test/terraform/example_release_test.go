@@ -37,7 +37,7 @@ provider "aws" {
 
 // TestExample makes the example with the real AWS provider on an emulator of AWS (moto): it is
 // valid, it can be made, nothing is left to change afterwards, and what comes out installs the
-// chart. OpenTofu takes the provider from its registry, or from where TF_CLI_CONFIG_FILE says.
+// chart. OpenTofu takes the provider from its registry, or from where configVariable says.
 //
 // Planned only: Glacier, since the emulator forgets the size in the rule's filter, and Pod Identity,
 // which it does not know. It takes the rule of the replication, and forgets half of it: the second
@@ -45,7 +45,7 @@ provider "aws" {
 func TestExample(t *testing.T) {
 	endpoint := startEmulator(t)
 	f := newTofu(t, "examples/eks")
-	f.env = append(f.env, "AWS_ENDPOINT_URL="+endpoint)
+	f.env = append(f.env, "AWS_ENDPOINT_URL="+endpoint, configVariable+"="+os.Getenv(configVariable))
 	writeOverride(t, f)
 	f.run(t, "init")
 	f.run(t, "validate")

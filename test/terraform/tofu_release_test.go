@@ -34,8 +34,12 @@ func newTofu(t *testing.T, folder string) tofu {
 	if err := os.CopyFS(root, os.DirFS("../../deploy/terraform")); err != nil {
 		t.Fatal(err)
 	}
-	return tofu{program, filepath.Join(root, folder), []string{"CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1"}}
+	// What the user's own configuration says, or that it is not there, is printed among the answers.
+	return tofu{program, filepath.Join(root, folder), []string{"CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", configVariable + "=" + os.DevNull}}
 }
+
+// configVariable names the file that says where providers come from.
+const configVariable = "TF_CLI_CONFIG_FILE"
 
 // try runs a command; code is what it ended with.
 func (f tofu) try(t *testing.T, args ...string) (out string, code int) {
