@@ -2,7 +2,8 @@
 // it can be told apart by an index alone. What the API server and controllers keep up by
 // themselves is no part of it, or every object would differ from one backup to the next:
 //
-//   - of the metadata only labels, annotations, finalizers and ownerReferences count;
+//   - of the metadata only labels, annotations, finalizers and ownerReferences count, and not
+//     the two labels of restored objects;
 //   - the status does not;
 //   - of a Lease, which its holder renews every few seconds, the spec does not.
 //
@@ -47,12 +48,38 @@ func Sum(scratch []byte, resource string, body []byte) (sum [Size]byte, used []b
 // appendMetadata ends each part, as Sum does, so that no two lists of parts are the same bytes.
 func appendMetadata(dst, meta []byte) []byte {
 	dst = append(dst, "metadata{,"...)
-	eachMember(meta, 0, func(name []byte, from, _, to int) {
+	eachMember(meta, 0, func(name []byte, from, value, to int) {
 		switch string(name) {
-		case "labels", "annotations", "finalizers", "ownerReferences":
+		case "labels":
+			dst = appendLabels(dst, meta[from:value], meta[value:to])
+		case "annotations", "finalizers", "ownerReferences":
 			dst = append(append(dst, meta[from:to]...), ',')
 		}
 	})
+	return append(dst, "},"...)
+}
+
+// appendLabels leaves out the labels by which a restore marks what it has made or updated: what
+// is left is as the API server writes it of an object that was never restored.
+func appendLabels(dst, name, labels []byte) []byte {
+	begin, kept, left := len(dst), 0, 0
+	dst = append(append(dst, name...), '{')
+	eachMember(labels, 0, func(label []byte, from, _, to int) {
+		if string(label) == "velero.io/backup-name" || string(label) == "velero.io/restore-name" {
+			left++
+			return
+		}
+		if kept++; kept > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, labels[from:to]...)
+	})
+	switch {
+	case left == 0: // whatever it looks like
+		return append(append(append(dst[:begin], name...), labels...), ',')
+	case kept == 0:
+		return dst[:begin]
+	}
 	return append(dst, "},"...)
 }
 

@@ -27,11 +27,24 @@ func TestSum(t *testing.T) {
 		"an annotation":                    {`{"kind":"Secret","metadata":{"labels":{"a":"b"},"annotations":{"status":"x"}},"data":{"p":"cGFzcw=="}}`, false},
 		"a finalizer":                      {`{"kind":"Secret","metadata":{"labels":{"a":"b"},"finalizers":["x"]},"data":{"p":"cGFzcw=="}}`, false},
 		"a status within the data":         {`{"kind":"Secret","metadata":{"labels":{"a":"b"}},"data":{"p":"cGFzcw==","status":"x"}}`, false},
+		"restored":                         {`{"kind":"Secret","metadata":{"labels":{"a":"b","velero.io/backup-name":"n","velero.io/restore-name":"r"}},"data":{"p":"cGFzcw=="}}`, true},
+		"restored, and labeled":            {`{"kind":"Secret","metadata":{"labels":{"a":"b","c":"d","velero.io/restore-name":"r"}},"data":{"p":"cGFzcw=="}}`, false},
 		"a label that moved to the top":    {`{"kind":"Secret","metadata":{},"labels":{"a":"b"},"data":{"p":"cGFzcw=="}}`, false},
 	} {
 		if got := sumOf("secrets", c.body) == base; got != c.same {
 			t.Errorf("%s: same is %v, want %v", name, got, c.same)
 		}
+	}
+}
+
+// TestSumWithoutLabels: an object that had no labels has those of its restore, and no others.
+func TestSumWithoutLabels(t *testing.T) {
+	never := sumOf("secrets", `{"metadata":{"name":"a","annotations":{"x":"y"}}}`)
+	if sumOf("secrets", `{"metadata":{"name":"a","labels":{"velero.io/backup-name":"n","velero.io/restore-name":"r"},"annotations":{"x":"y"}}}`) != never {
+		t.Error("a restored object is another one")
+	}
+	if sumOf("secrets", `{"metadata":{"name":"a","labels":{},"annotations":{"x":"y"}}}`) == never {
+		t.Error("the bytes of an object that was not restored do not count")
 	}
 }
 
