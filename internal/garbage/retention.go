@@ -80,11 +80,11 @@ func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) 
 // as Velero's are, nobody knows.
 func (r *Runner) checkMaker(ctx context.Context, st store.Store, in contract.SetRetentionInput, uid string) error {
 	m, err := repository.ReadManifest(ctx, st, in.Name)
-	meant := cmp.Or(in.Cluster, r.Cluster)
-	switch {
-	case err != nil && !repository.IsUnreadable(err):
+	if err != nil && !repository.IsUnreadable(err) {
 		return fmt.Errorf("read which cluster made backup %s: %w", in.Name, err)
-	case err != nil || m.UID != uid || m.Cluster == "" || m.Cluster == meant:
+	}
+	meant := cmp.Or(in.Cluster, r.Cluster)
+	if m.UID != uid || m.Cluster == "" || m.Cluster == meant { // an unreadable one is empty
 		return nil
 	}
 	return failure.Denied("name: backup %s is of cluster %s and not of %s: if that is the one you mean, repeat the command with --cluster %s", in.Name, m.Cluster, meant, m.Cluster)
