@@ -51,7 +51,7 @@ func ourBackups(t *testing.T, damage func(key string, body []byte) []byte) *memo
 	for _, name := range []string{"n1", "n2"} {
 		l := layout.Backup{Name: name}
 		for file, key := range map[string]string{contract.FileContents: l.Tarball(), contract.FileIndex: l.Index(), contract.FileManifest: l.Manifest()} {
-			m.reads[contract.ReadBackupURL+"/"+name+"/"+file] = contract.ReadResult{URL: srv.URL + "/" + key + "?signature=s3cr3t"}
+			m.reads[contract.ReadBackupURL+"/"+name+"/"+file] = contract.ReadResult{URL: srv.URL + "/" + key + "?signature=s3cr3t", Location: "east"}
 		}
 	}
 	return m
@@ -84,6 +84,9 @@ func TestObjectDiff(t *testing.T) {
 	for _, in := range m.asked {
 		if in.Verb != contract.ReadBackupURL {
 			t.Errorf("asked the worker for %+v", in)
+		}
+		if in.File != contract.FileManifest && in.Location != "east" {
+			t.Errorf("after the manifest all locations were asked again for %s", in.File)
 		}
 	}
 }

@@ -88,7 +88,11 @@ func (b *backup) snapshotVolumes(ctx workflow.Context) error {
 	if b.plan.Units == 0 {
 		return nil
 	}
-	b.setStep(ctx, fmt.Sprintf("taking snapshots of %d volumes", b.plan.Volumes))
+	step := fmt.Sprintf("taking snapshots of %d volumes", b.plan.Volumes)
+	if b.plan.Volumes == 0 {
+		step = "running hooks of pods"
+	}
+	b.setStep(ctx, step)
 	return fanOut(withWorkTime(ctx, b.plan.UnitTime), contract.SnapshotVolumes, b.plan.Units, snapshotWindow,
 		func(i int) (contract.SnapshotVolumesInput, string) {
 			return contract.SnapshotVolumesInput{Ref: b.ref, Unit: i}, fmt.Sprintf("volumes, unit %d of %d", i+1, b.plan.Units)

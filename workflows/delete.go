@@ -40,7 +40,7 @@ type deletion struct {
 }
 
 func (d *deletion) planDelete(ctx workflow.Context) error {
-	d.setStep(ctx, "finding the backup, writing the tombstone")
+	d.setStep(ctx, "finding the backup")
 	var err error
 	d.plan, err = runActivity(withDurableOptions(ctx, "tombstone"), contract.PlanDelete, d.in)
 	return err

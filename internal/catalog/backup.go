@@ -258,7 +258,7 @@ func signFile(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store
 	if errors.Is(err, store.ErrUnsupported) {
 		err = refuseToSign(bsl, in, key)
 	}
-	return contract.ReadResult{URL: url}, err
+	return contract.ReadResult{URL: url, Location: bsl.Name}, err
 }
 
 // refuseToSign says how to get at a file of a location that encrypts with a key of the

@@ -56,7 +56,17 @@ func (c *Reader) diffBackups(ctx context.Context, in contract.ReadInput) (contra
 	}
 	out.Objects, _ = cutRows(out.Objects, n)
 	out.MoreObjects = int64(len(diff.Objects)-len(out.Objects)) + diff.Omitted
-	return contract.ReadResult{Diff: out, Unread: append(sides[0].unread, sides[1].unread...)}, nil
+	return contract.ReadResult{Diff: out, Unread: unionOf(sides[0].unread, sides[1].unread)}, nil
+}
+
+// unionOf tells of each location that could not be read once.
+func unionOf(a, b []contract.UnreadLocation) []contract.UnreadLocation {
+	for _, unread := range b {
+		if !slices.ContainsFunc(a, func(known contract.UnreadLocation) bool { return known.Name == unread.Name }) {
+			a = append(a, unread)
+		}
+	}
+	return a
 }
 
 // indexed is a backup of ours, open.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 )
+
+// TestUnreadOnce: a location that neither of two backups could be sought in is told of once.
+func TestUnreadOnce(t *testing.T) {
+	away, east := contract.UnreadLocation{Name: "away", Message: "no such host"}, contract.UnreadLocation{Name: "east", Message: "denied"}
+	if got := unionOf([]contract.UnreadLocation{away}, []contract.UnreadLocation{away, east}); !slices.Equal(got, []contract.UnreadLocation{away, east}) {
+		t.Errorf("%v", got)
+	}
+}
 
 // TestLostBackup: a backup whose document was deleted is listed as corrupt once a verification has found
 // that, as long as no deletion removes it; whoever asks for it is told what is wrong.

@@ -84,6 +84,7 @@ type ReadResult struct {
 	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500, failed ones first
 	Details   *Details          `json:"details,omitempty"`
 	URL       string            `json:"url,omitempty"`
+	Location  string            `json:"location,omitempty"` // where the file of URL lies
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	// Rehearsals of the backup, that in the worker's own version of Kubernetes first.

@@ -3,6 +3,7 @@
 package stored
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (s *source) urlOf(ctx context.Context, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.urls[file] = res.URL
+	s.urls[file], s.location = res.URL, cmp.Or(res.Location, s.location) // the others lie there, too: nobody has to look in every location again
 	return res.URL, nil
 }
 
