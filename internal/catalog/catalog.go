@@ -6,7 +6,7 @@
 //   - backup.go, restores.go: one backup; restores, their files, storage locations.
 //   - diff.go, history.go: what changed between backups, by their indexes.
 //   - fit.go: answers are cut to what Temporal carries.
-//   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
+//   - volumes.go, oldvolumes.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - cost.go: how much of the bucket and of EBS a backup takes up.
 //   - drills.go: restore drills, by their evidence.

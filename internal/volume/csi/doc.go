@@ -7,7 +7,7 @@
 //   - Restorer has storage classes fill claims from them: check.go and handles.go before the
 //     first write, probe.go where only the driver can tell, fill.go (the objects of a claim
 //     and what is wrong with them), sweep.go.
-//   - Deleter has the drivers delete them: delete.go, placeholder.go, placeholder_await.go.
+//   - Deleter has the drivers delete them: delete.go, placeholder.go, placeholderawait.go.
 //
 // content.go reads what VolumeSnapshotContents say.
 package csi
