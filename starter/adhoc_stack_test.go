@@ -55,7 +55,7 @@ func TestDescribeWithoutWorker(t *testing.T) {
 	if code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, stderr)
 	}
-	has(t, stdout, "Phase:", "New", "Held up by:", "does not answer; the run goes on when it does")
+	has(t, stdout, "Phase:", "New", "Held up by:", "has not answered for 4s: busy, and the run goes on; or gone, and the run goes on with the next")
 	s.startWorker()
 	if code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "nine"); code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, stderr)

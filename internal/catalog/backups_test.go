@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -16,10 +18,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -335,5 +339,38 @@ func TestExpiredBackups(t *testing.T) {
 		if err != nil || len(res.Backups) != 2 || res.Backups[0].Expired || res.Backups[1].Expired != want || res.Backups[1].Cluster != "dev" {
 			t.Errorf("%s: %+v, %v", mode, res.Backups, err)
 		}
+	}
+}
+
+// neverOpens is an object store that answers nothing until its caller has gone.
+func neverOpens(ctx context.Context, _ velerov1.BackupStorageLocation) (store.Store, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Who lists backups of an object store that is away hears so within 5 s, of one try: an error
+// of no type would be tried three times before anybody hears of it.
+func TestListOutOfReach(t *testing.T) {
+	for want, probe := range map[string]repository.OpenStore{
+		"connection refused": func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) {
+			return nil, errors.New("dial tcp: connection refused")
+		},
+		"does not answer within 3s": neverOpens,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := readerOver(repositorytest.Stores{"default": nil})
+			c.Locations = repository.NewLocations(c.Config, neverOpens).WithProbe(probe)
+			began := time.Now()
+			for _, in := range []contract.ReadInput{
+				{Verb: contract.ReadBackups}, {Verb: contract.ReadRestores}, {Verb: contract.ReadDrills},
+				{Verb: contract.ReadBackup, Name: "b"}, {Verb: contract.ReadRestore, Name: "r"},
+			} {
+				_, err := c.Read(t.Context(), in)
+				if took := time.Since(began); failure.TypeOf(err) != contract.ErrTypeLocation || !strings.Contains(err.Error(), want) || took >= 5*time.Second {
+					t.Errorf("%s: %v after %s, want %s", in.Verb, err, took, want)
+				}
+				began = time.Now()
+			}
+		})
 	}
 }

@@ -90,6 +90,9 @@ func (c *Reader) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	}
 	res, err := read(ctx, in)
 	res.Configuration = mine
+	if repository.IsOutOfReach(err) && failure.TypeOf(err) == "" {
+		err = failure.New(contract.ErrTypeLocation, err) // three tries would keep the cause from a person for 15 s
+	}
 	return res, err
 }
 

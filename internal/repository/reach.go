@@ -69,6 +69,18 @@ func (l *Locations) try(ctx context.Context, bsl *velerov1.BackupStorageLocation
 	return err
 }
 
+// outOfReach is the cause why a location could not be tried at all.
+type outOfReach struct{ error }
+
+func (o *outOfReach) Unwrap() error { return o.error }
+
+// IsOutOfReach tells that a location was given up on after seconds, since it cannot be reached.
+// Who waits is better told so than made to wait for another try.
+func IsOutOfReach(err error) bool {
+	var o *outOfReach
+	return errors.As(err, &o)
+}
+
 // withReach gives up on ask when the location turns out to be out of reach meanwhile.
 func withReach[T any](ctx context.Context, l *Locations, bsl *velerov1.BackupStorageLocation, ask func(context.Context) Answer[T]) Answer[T] {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -88,7 +100,7 @@ func withReach[T any](ctx context.Context, l *Locations, bsl *velerov1.BackupSto
 	select {
 	case err := <-out:
 		if a.Err != nil {
-			a.Err = err
+			a.Err = &outOfReach{err}
 		}
 	default:
 	}

@@ -22,8 +22,9 @@ type Sample struct {
 	Trouble string
 }
 
-// sampleTimeout bounds each of a sample's calls; a query waits for a worker.
-const sampleTimeout = 3 * time.Second
+// sampleTimeout bounds each of a sample's calls. A query waits for a worker, which under load takes
+// seconds to answer; who follows a run is told within 5 s of one that does not.
+const sampleTimeout = 4 * time.Second
 
 // Sample looks at a run once. It fails only when the server does not answer or
 // does not know the run; a run without a worker gives a sample with Trouble.
@@ -115,7 +116,7 @@ func (c *Client) silenceReason(ctx context.Context, err error) string {
 	case pollErr == nil && !polled:
 		return c.noWorkerError().Error()
 	case isConnectionLost(err):
-		return "the worker of cluster " + c.cluster + " does not answer; the run goes on when it does"
+		return fmt.Sprintf("the worker of cluster %s has not answered for %s: busy, and the run goes on; or gone, and the run goes on with the next", c.cluster, sampleTimeout)
 	default:
 		return explainError(err).Error()
 	}
