@@ -55,8 +55,8 @@ func workEnd(status map[string]any, isWork bool) string {
 			return "condition " + kind
 		}
 	}
-	if isWork && condition(status, "Ready") == "True" {
-		return "condition Ready"
+	if why := knownWorkEnd(status); isWork && why != "" {
+		return why
 	}
 	for _, word := range []string{str(status, "phase"), str(status, "state"), str(status, "jobStatus"), str(child(status, "applicationState"), "state")} {
 		if endsWork(word, isWork) {
@@ -66,11 +66,25 @@ func workEnd(status map[string]any, isWork bool) string {
 	return ""
 }
 
+// knownWorkEnd are the signs by which the known types alone tell that they have ended: a request to
+// cert-manager is ready, or was refused or has failed, which it does not try again.
+func knownWorkEnd(status map[string]any) string {
+	for _, kind := range []string{"Ready", "Denied", "InvalidRequest"} {
+		if condition(status, kind) == "True" {
+			return "condition " + kind
+		}
+	}
+	if at := str(status, "failureTime"); at != "" {
+		return "failureTime " + at
+	}
+	return ""
+}
+
 func endsWork(word string, isWork bool) bool {
 	switch strings.ToLower(word) {
 	case "succeeded", "completed", "complete", "failed", "finished", "done":
 		return true
-	case "error", "stopped", "ready", "valid", "invalid", "expired":
+	case "error", "errored", "stopped", "ready", "valid", "invalid", "expired":
 		return isWork
 	}
 	return false
