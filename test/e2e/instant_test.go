@@ -32,13 +32,15 @@ const (
 	veleroSoak     = 150
 	instantTypes   = 10
 	instantObjects = 5
-	// writePause makes some 200 writes a second.
-	writePause = 5 * time.Millisecond
+	// writeInterval makes 200 writes a second, where the API server is fast enough.
+	writeInterval = 5 * time.Millisecond
 )
 
-// TestOneInstant: a writer changes objects of ten custom types one after the other, so that at
-// any moment each type is as far as the one before it or one step behind. No backup of a
-// running cluster shows anything else.
+var definitions = kube.Resource{Group: "apiextensions.k8s.io", Version: "v1", Name: "customresourcedefinitions", Kind: "CustomResourceDefinition"}
+
+// TestOneInstant: a writer changes a definition and objects of ten custom types one after the other, so
+// that at any moment each is as far as the one before it or one step behind. No backup of a running
+// cluster shows anything else.
 func TestOneInstant(t *testing.T) {
 	t.Parallel()
 	l, ns := beside(t, "instant"), "instant-"+shared.ID
@@ -50,6 +52,7 @@ func TestOneInstant(t *testing.T) {
 			}
 		}
 	}
+	l.labelDefinition(t.Context(), t, types[0], 0)
 	writing, stop := context.WithCancel(t.Context())
 	var writer sync.WaitGroup
 	writer.Go(func() { l.write(writing, t, types, ns) })
@@ -62,7 +65,7 @@ func TestOneInstant(t *testing.T) {
 	for n := range backups {
 		name := fmt.Sprintf("b-%04d", n)
 		completed(t, backup(t, l.Harness, name, velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
-		if steps := l.stepsIn(t, name); len(steps) != instantTypes*instantObjects || !isOneInstant(steps) {
+		if steps := l.stepsIn(t, name); len(steps) != 1+instantTypes*instantObjects || !isOneInstant(steps) {
 			torn++
 			t.Errorf("%s is torn: %v", name, steps)
 		}
@@ -142,22 +145,32 @@ func (l *lab) stepsInVeleros(t *testing.T, name string) []int {
 	return inOrder(found)
 }
 
-// write takes all objects a step further, type by type, until its context ends.
+// write takes a definition and all objects a step further, type by type, until its context ends, and
+// says how fast it was.
 func (l *lab) write(ctx context.Context, t *testing.T, types []kube.Resource, ns string) {
-	for step := 1; ; step++ {
+	began, writes, tick := time.Now(), 0, time.NewTicker(writeInterval)
+	defer func() { t.Logf("%.0f writes a second", float64(writes)/time.Since(began).Seconds()) }()
+	defer tick.Stop()
+	for step := 1; ctx.Err() == nil; step++ {
+		l.labelDefinition(ctx, t, types[0], step)
 		for _, r := range types {
 			for i := range instantObjects {
-				_, err := l.Kube.Patch(ctx, r, ns, fmt.Sprint("part-", i), kube.PatchMerge, part(r, i, step), kube.PatchOptions{})
-				if ctx.Err() != nil {
-					return
-				}
-				if err != nil {
+				<-tick.C
+				if _, err := l.Kube.Patch(ctx, r, ns, fmt.Sprint("part-", i), kube.PatchMerge, part(r, i, step), kube.PatchOptions{}); err != nil && ctx.Err() == nil {
 					t.Error(err)
 					return
 				}
-				time.Sleep(writePause)
+				writes++
 			}
 		}
+	}
+}
+
+// labelDefinition takes the definition of a type a step further.
+func (l *lab) labelDefinition(ctx context.Context, t *testing.T, r kube.Resource, step int) {
+	label := fmt.Appendf(nil, `{"metadata":{"labels":{"step":"s%d"}}}`, step)
+	if _, err := l.Kube.Patch(ctx, definitions, "", r.Name+"."+r.Group, kube.PatchMerge, label, kube.PatchOptions{}); err != nil && ctx.Err() == nil {
+		t.Error(err)
 	}
 }
 
@@ -204,10 +217,12 @@ func (l *lab) stepsIn(t *testing.T, name string) []int {
 	}
 	found := map[string]int{}
 	err := a.Walk(t.Context(), 0, len(a.Members()), func(_ int, e archive.Entry, body []byte) error {
-		if !strings.HasPrefix(e.Resource, "parts") {
-			return nil
+		switch {
+		case strings.HasPrefix(e.Resource, "parts"):
+			found[e.Resource[:len("parts0")]+" "+e.Name] = stepOf(t, body)
+		case e.Resource == definitions.Name+"."+definitions.Group && strings.HasPrefix(e.Name, "parts0."):
+			found[""] = stepOf(t, body)
 		}
-		found[e.Resource[:len("parts0")]+" "+e.Name] = stepOf(t, body)
 		return nil
 	})
 	if err != nil {
@@ -233,6 +248,9 @@ func stepOf(t *testing.T, object []byte) (step int) {
 
 // inOrder are steps by type and name, in the order in which they are written.
 func inOrder(found map[string]int) (steps []int) {
+	if step, there := found[""]; there { // the definition
+		steps = append(steps, step)
+	}
 	for typ := range instantTypes {
 		for i := range instantObjects {
 			if step, there := found[fmt.Sprintf("parts%d part-%d", typ, i)]; there {
