@@ -73,6 +73,26 @@ func (l *Locations) clusterNameOwner(ctx context.Context, bsl *velerov1.BackupSt
 		l.cfg.Cluster, bsl.Name, bsl.Spec.ObjectStorage.Bucket, bsl.Spec.ObjectStorage.Prefix, owner.UID, owner.Since.Format(time.RFC3339), uid, owner.UID)
 }
 
+// IsOwn tells whether a backup was made of this cluster, which has that UID, by what the location says
+// of the cluster's name: it may belong to another cluster there, or may have when the backup was
+// made. Where the location does not say so, the name alone counts. Of a backup that names no
+// cluster, as Velero's, it is true: nobody knows.
+func (l *Locations) IsOwn(ctx context.Context, st store.Store, m archive.Manifest, uid string) (bool, error) {
+	if m.Cluster != l.cfg.Cluster {
+		return m.Cluster == "", nil
+	}
+	var owner ClusterName
+	switch err := GetJSON(ctx, st, layout.ClusterName(m.Cluster), &owner); {
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case archive.IsDamaged(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look up who has the name of cluster %s: %w", m.Cluster, err)
+	}
+	return owner.UID == uid && (owner.Replaced == "" || !m.Created.Before(owner.Since)), nil
+}
+
 // ClusterNames are the names of the clusters that have worked in a location.
 func ClusterNames(ctx context.Context, st store.Store) ([]string, error) {
 	var names []string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -171,6 +172,41 @@ func TestCheckPlace(t *testing.T) {
 	} {
 		if err := l.CheckPlace(tc.location, tc.place); failure.IsWrongWorker(err) != tc.wrong || failure.TypeOf(err) != "" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestIsOwn: a backup is one of this cluster by more than the name, which a copied configuration has, too,
+// and which a rebuilt cluster takes over.
+func TestIsOwn(t *testing.T) {
+	made := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	owner := func(uid, replaced string, since time.Time) repository.ClusterName {
+		return repository.ClusterName{Cluster: "prod", UID: uid, Replaced: replaced, Since: since}
+	}
+	for name, tc := range map[string]struct {
+		cluster string
+		owner   any
+		own     bool
+	}{
+		"of this cluster":                {"prod", owner("mine", "", made.Add(time.Hour)), true},
+		"of another name":                {"stage", owner("mine", "", made), false},
+		"Velero's":                       {"", nil, true},
+		"nobody has the name":            {"prod", nil, true},
+		"another has the name":           {"prod", owner("theirs", "", made), false},
+		"before this one took it over":   {"prod", owner("mine", "theirs", made.Add(time.Second)), false},
+		"after it took it over":          {"prod", owner("mine", "theirs", made), true},
+		"nobody can read who has it":     {"prod", "garbage", false},
+		"of the name that it had before": {"prod", owner("theirs", "mine", made.Add(time.Hour)), false},
+	} {
+		st := memstore.New()
+		if tc.owner != nil {
+			data, _ := json.Marshal(tc.owner)
+			st.Set(layout.ClusterName("prod"), data)
+		}
+		l, _ := locationsOf(st, "")
+		own, err := l.IsOwn(t.Context(), st, archive.Manifest{Cluster: tc.cluster, Created: made}, "mine")
+		if err != nil || own != tc.own {
+			t.Errorf("%s: %t %v", name, own, err)
 		}
 	}
 }

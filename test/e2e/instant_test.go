@@ -16,9 +16,11 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -26,8 +28,9 @@ import (
 const (
 	// soakVariable, set to anything, asks for instantSoak backups (make soak).
 	soakVariable   = "LIFEBOAT_SOAK"
-	instantSample  = 20
+	instantSample  = 100
 	instantSoak    = 2000
+	instantAtOnce  = 5 // backups
 	veleroSample   = 5
 	veleroSoak     = 150
 	instantTypes   = 10
@@ -62,16 +65,34 @@ func TestOneInstant(t *testing.T) {
 	if os.Getenv(soakVariable) != "" {
 		backups = instantSoak
 	}
-	for n := range backups {
-		name := fmt.Sprintf("b-%04d", n)
-		completed(t, backup(t, l.Harness, name, velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
-		if steps := l.stepsIn(t, name); len(steps) != 1+instantTypes*instantObjects || !isOneInstant(steps) {
-			torn++
-			t.Errorf("%s is torn: %v", name, steps)
+	for first := 0; first < backups; first += instantAtOnce {
+		for _, name := range l.backupsAtOnce(t, ns, first) {
+			if steps := l.stepsIn(t, name); len(steps) != 1+instantTypes*instantObjects || !isOneInstant(steps) {
+				torn++
+				t.Errorf("%s is torn: %v", name, steps)
+			}
 		}
 	}
-	t.Logf("%d of %d backups are torn; %s a backup", torn, backups, (time.Since(began) / time.Duration(backups)).Round(time.Millisecond))
+	t.Logf("%d of %d backups are torn; %s for all", torn, backups, time.Since(began).Round(time.Second))
 	l.veleroTears(t, types, ns)
+}
+
+// backupsAtOnce makes some backups at the same time, numbered from first, and gives their names.
+func (l *lab) backupsAtOnce(t *testing.T, ns string, first int) (names []string) {
+	t.Helper()
+	var runs []client.WorkflowRun
+	for n := range instantAtOnce {
+		names = append(names, fmt.Sprintf("b-%04d", first+n))
+		runs = append(runs, startBackup(t, l.Harness, contract.BackupInput{Name: names[n], Spec: velerov1.BackupSpec{IncludedNamespaces: []string{ns}}}))
+	}
+	for _, run := range runs {
+		var res contract.BackupResult
+		if err := run.Get(t.Context(), &res); err != nil {
+			t.Fatal(err)
+		}
+		completed(t, res)
+	}
+	return names
 }
 
 // veleroTears says how many of Velero's backups are torn, beside the same writer. They are of the writer's

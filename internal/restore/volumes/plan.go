@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -37,7 +38,7 @@ type planner struct {
 	nodes  []corev1.Node // see listNodes
 
 	changes resource.Context // by ConfigMaps
-	origin  string           // the cluster that was backed up, if it is known to be another one
+	origin  string           // the cluster that was backed up, "" if it is this one; see otherOrigin
 
 	// untold are claims, as "namespace/name" in the backup, whose data the backup does not
 	// hold, and of which nothing has been said.
@@ -64,8 +65,8 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		return nil, nil, err
 	}
 	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}
-	if of := s.Arc.Manifest().Cluster; of != r.Config.Cluster { // "" in backups of Velero's
-		p.origin = of
+	if p.origin, err = otherOrigin(ctx, r, s, src); err != nil {
+		return nil, nil, err
 	}
 	if p.wide, err = widenFilter(s, cat); err != nil {
 		return nil, nil, err
@@ -81,6 +82,17 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		}
 	}
 	return p.plan, p.Reasons, refusalError("backup "+s.Archive.Backup, p.Refusals)
+}
+
+// otherOrigin is the name of the cluster that was backed up, "" if it is this one. Its name may be this
+// one's, in a copied configuration or before a rebuilt cluster took it over.
+func otherOrigin(ctx context.Context, r *restore.Service, s *restore.Run, src store.Store) (string, error) {
+	m := s.Arc.Manifest()
+	own, err := r.Locations.IsOwn(ctx, src, m, s.Archive.Ref.Binding.Cluster)
+	if err != nil || own {
+		return "", err
+	}
+	return m.Cluster, nil
 }
 
 // widenFilter is the filter of what may come along with a claim: a restore of claims alone
