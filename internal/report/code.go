@@ -129,6 +129,8 @@ const (
 	// OfLostPod: the object belonged to a Pod that is not restored, with which it would have
 	// been deleted.
 	OfLostPod Code = "OF_LOST_POD"
+	// MadeByController: a controller had made the object of something else, and may make another.
+	MadeByController Code = "MADE_BY_CONTROLLER"
 	// ActsOutside: the object changes something outside the cluster, which another cluster
 	// may use as well.
 	ActsOutside Code = "ACTS_OUTSIDE"

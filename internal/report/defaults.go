@@ -84,6 +84,7 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
 		{OfLostPod, Warning, "delete it if its controller makes another for each pod, and leave its type out by --exclude-resources; nothing if somebody else uses it"},
+		{MadeByController, Warning, "look whether its controller has made another, and delete the one that it does not use; leave its type out by --exclude-resources"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},

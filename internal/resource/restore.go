@@ -58,6 +58,7 @@ func (c *Context) applyGenericRules(resource string, k kind, stored, obj map[str
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
 	c.judgePodOwner(resource, obj, out)
+	c.judgeController(resource, k, obj, out)
 	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
 	filterFinalizers(obj, meta, out)
 	stripMetadata(meta)
