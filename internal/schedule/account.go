@@ -64,11 +64,23 @@ func (s *Service) accountUntil(ctx context.Context, st store.Store, d *repositor
 			if _, err := s.endLostRuns(ctx, d, runs, contract.Run{}); err != nil {
 				return false, err
 			}
+			before := runs.Accounted
 			fillSlots(runs, d, &r, until)
+			tellPending(runs, before, until, r.window(runs.Longest)+r.jitter)
 		}
 		runs.Accounted = until.Add(-1) // what is due at that very time is the new definition's
 		return true, nil
 	})
+}
+
+// tellPending says of what seems to be missed since before, and may yet be run, that nobody knows so.
+func tellPending(runs *repository.ScheduleRuns, before, changed time.Time, window time.Duration) {
+	for i := range runs.Slots {
+		s := &runs.Slots[i]
+		if s.Due.After(before) && s.Outcome == contract.SlotMissed && isPending(s, changed, window) {
+			s.Reason = "changed: no run of it had begun when its schedule was changed"
+		}
+	}
 }
 
 // fillSlots accounts for the due times before an instant that have no slot yet. It tells

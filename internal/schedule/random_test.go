@@ -15,16 +15,20 @@ import (
 // overlap and runs that are terminated, as Temporal would start them.
 type story struct {
 	*world
-	r       *rand.Rand
-	timing  timing.Timing
-	away    int // minutes that Temporal or the workers are away for
-	paused  bool
-	pending []time.Time // due times that Temporal has not looked at
-	buffer  []time.Time
-	buffers bool
-	running *contract.BegunSlot
-	ends    time.Time
-	began   map[time.Time]time.Time // when a run of a due time began
+	r        *rand.Rand
+	schedule contract.Schedule
+	timing   timing.Timing
+	away     int // minutes that Temporal or the workers are away for
+	paused   bool
+	jitter   time.Duration
+	coming   map[time.Time]time.Time // due times by when Temporal looks at them, by the minute
+	pending  []time.Time             // due times that Temporal has not looked at
+	changed  int
+	buffer   []time.Time
+	buffers  bool
+	running  *contract.BegunSlot
+	ends     time.Time
+	began    map[time.Time]time.Time // when a run of a due time began
 }
 
 func (s *story) text() string { return s.clock.Format(time.RFC3339) }
@@ -32,7 +36,10 @@ func (s *story) text() string { return s.clock.Format(time.RFC3339) }
 func (s *story) minute() {
 	s.clock = s.clock.Add(time.Minute)
 	if next := s.timing.Next(s.clock.Add(-time.Second)); next.Equal(s.clock) {
-		s.pending = append(s.pending, next)
+		s.coming[next.Add(time.Duration(s.r.Int64N(int64(s.jitter+time.Minute))).Truncate(time.Minute))] = next
+	}
+	if due, now := s.coming[s.clock]; now {
+		s.pending = append(s.pending, due)
 	}
 	if s.away > 0 {
 		s.away--
@@ -55,6 +62,11 @@ func (s *story) minute() {
 		s.running = nil
 	case 3:
 		s.start(s.clock.Add(7*time.Second), s.clock.Add(7*time.Second))
+	case 4, 5:
+		s.changed++
+		changed := s.schedule
+		annotated("example.com/changed", fmt.Sprint(s.changed))(&changed)
+		s.apply(changed)
 	}
 	if s.r.IntN(30) == 0 {
 		s.account(s.text())
@@ -92,6 +104,9 @@ func (s *story) start(due, now time.Time) {
 	begun := s.begin("a", due.Format(time.RFC3339), now.Format(time.RFC3339))
 	s.clock = now.Truncate(time.Minute)
 	if begun.Backup == nil {
+		if begun.Slot.Started.IsZero() && begun.Slot.Outcome != contract.SlotPaused && now.Sub(due) <= s.temporal.schedules["a"].CatchUp {
+			s.t.Errorf("the run of %s, which Temporal started at %s, does nothing: %+v", due, now, begun.Slot)
+		}
 		return
 	}
 	at := begun.Slot.Due
@@ -105,10 +120,10 @@ func (s *story) start(due, now time.Time) {
 // TestRandomStories: whatever happens, each due time has exactly one outcome in the end, and no
 // run has begun later than its window.
 func TestRandomStories(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 5))
-			s := &story{world: newWorld(t), r: r, buffers: r.IntN(2) == 0, began: map[time.Time]time.Time{}}
+			s := &story{world: newWorld(t), r: r, buffers: r.IntN(2) == 0, began: map[time.Time]time.Time{}, coming: map[time.Time]time.Time{}}
 			text := []string{"*/10 * * * *", "0 * * * *", "30 */3 * * *"}[r.IntN(3)]
 			overlap := contract.OverlapSkip
 			if s.buffers {
@@ -118,7 +133,11 @@ func TestRandomStories(t *testing.T) {
 			if s.timing, err = timing.Parse(text, ""); err != nil {
 				t.Fatal(err)
 			}
-			s.apply(daily("a", cron(text), annotated(contract.AnnotationOverlap, overlap)))
+			if r.IntN(2) == 0 {
+				s.jitter = 5 * time.Minute
+			}
+			s.schedule = daily("a", cron(text), annotated(contract.AnnotationOverlap, overlap), annotated(contract.AnnotationJitter, s.jitter.String()))
+			s.apply(s.schedule)
 			begin := s.clock
 			for range 3 * 24 * 60 {
 				s.minute()

@@ -71,7 +71,13 @@ func (s *Service) decide(ctx context.Context, d *repository.ScheduleDefinition, 
 	if slot.Triggered = !r.timing.Next(slot.Due.Add(-time.Second)).Equal(slot.Due); !slot.Triggered {
 		slot.Due = r.lastDue(slot.Due, in.Now, window)
 	}
-	if known := runs.Find(slot.Due); known != nil {
+	known := runs.Find(slot.Due)
+	if known == nil {
+		known = runs.Find(in.Due.UTC()) // of the definition before the last change, say
+	}
+	if known != nil && isPending(known, in.Now, window+r.jitter) {
+		slot.Due, slot.Triggered = known.Due, false
+	} else if known != nil {
 		taken, err := s.isTaken(ctx, known, in.Run)
 		if err != nil || taken {
 			return *known, err
@@ -98,6 +104,14 @@ func unbegun(slot contract.ScheduleSlot, outcome, reason string) contract.Schedu
 	slot.Outcome, slot.Reason = outcome, reason
 	slot.Started = time.Time{}
 	return slot
+}
+
+// isPending tells of a slot that was accounted for before any run of it had begun, when its schedule was
+// changed or the run before it ended: a run that begins within its window is one that Temporal
+// had started all the same.
+func isPending(slot *contract.ScheduleSlot, now time.Time, window time.Duration) bool {
+	unbegun := slot.Started.IsZero() && (slot.Outcome == contract.SlotMissed || slot.Outcome == contract.SlotSkipped)
+	return unbegun && now.Sub(slot.Due) <= window
 }
 
 // isTaken tells that a slot has its outcome, or a run, which may be the one that asks.
@@ -143,7 +157,7 @@ func (s *Service) End(ctx context.Context, in contract.EndSlotInput) error {
 	return repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		runs.Note(in.Slot)
 		if invalid == nil && !r.bufferOne {
-			fillSlots(runs, d, &r, in.Slot.Ended) // what was due meanwhile, Temporal has skipped
+			fillSlots(runs, d, &r, in.Slot.Ended.Add(-r.jitter)) // what was due meanwhile, Temporal has skipped
 		}
 		return true, nil
 	})

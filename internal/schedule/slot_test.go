@@ -168,7 +168,7 @@ func TestOutageAfterLostRun(t *testing.T) {
 	for name, tell := range map[string]func(w *world){
 		"account": func(w *world) { w.account("2026-03-01T12:50:00Z") },
 		"change": func(w *world) {
-			w.clock = at("2026-03-01T12:35:00Z")
+			w.clock = at("2026-03-01T12:41:00Z")
 			w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
 		},
 		"next run": func(w *world) { w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:00:00Z") },
@@ -284,5 +284,59 @@ func TestTurns(t *testing.T) {
 	w.st.Set(layout.TurnsKey("prod"), []byte("{"))
 	if !take("e", late).Taken {
 		t.Error("a damaged queue holds runs up")
+	}
+}
+
+// TestChangeWhileARunIsPending: a due time of which Temporal has started a run, for which no worker was there
+// yet, keeps that run when its schedule is changed meanwhile. A pause stops it.
+func TestChangeWhileARunIsPending(t *testing.T) {
+	other := daily("a", func(s *contract.Schedule) { s.Spec.Template.IncludedNamespaces = []string{"bank"} })
+	later := daily("a", cron("0 4 * * *"))
+	for name, tc := range map[string]struct {
+		in   contract.ChangeSchedulesInput
+		want []string
+	}{
+		"applied":        {contract.ChangeSchedulesInput{Apply: []contract.Schedule{other}}, []string{"02T02:00 running"}},
+		"moved to later": {contract.ChangeSchedulesInput{Apply: []contract.Schedule{later}}, []string{"02T02:00 running"}},
+		"paused":         {contract.ChangeSchedulesInput{Pause: []string{"a"}}, []string{"02T02:00 paused"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.apply(daily("a"))
+			w.clock = at("2026-03-02T02:01:00Z")
+			w.change(tc.in)
+			if reasons := w.reasons("a"); len(reasons) != 1 || strings.Contains(reasons[0], "outage") {
+				t.Errorf("%q", reasons)
+			}
+			for _, now := range []string{"2026-03-02T02:02:00Z", "2026-03-02T02:03:00Z"} {
+				begun := w.begin("a", "2026-03-02T02:00:00Z", now)
+				if begins := tc.want[0] == "02T02:00 running"; (begun.Backup != nil) != begins || begins && begun.Backup.Name != "a-20260302020000" {
+					t.Errorf("%+v", begun)
+				}
+			}
+			equal(t, w.told("a"), tc.want...)
+		})
+	}
+	w := newWorld(t) // after its window no run comes any more
+	w.apply(daily("a"))
+	w.clock = at("2026-03-02T02:01:00Z")
+	w.apply(other)
+	if begun := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T04:00:00Z"); begun.Backup != nil {
+		t.Errorf("%+v", begun)
+	}
+	equal(t, w.told("a"), "02T02:00 missed")
+}
+
+// TestJitterOfTheNextRun: what is due while a run goes on may begin after it, where runs begin up to their
+// jitter later.
+func TestJitterOfTheNextRun(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a", cron("0 * * * *"), annotated(contract.AnnotationJitter, "30m")))
+	one := w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:25:00Z")
+	w.end("a", one, "Completed", "2026-03-01T14:05:00Z")
+	equal(t, w.told("a"), "01T13:00 ran")
+	w.apply(daily("a", cron("0 * * * *"), annotated(contract.AnnotationJitter, "29m")))
+	if two := w.begin("a", "2026-03-01T14:00:00Z", "2026-03-01T14:20:00Z"); two.Backup == nil {
+		t.Errorf("%+v", two)
 	}
 }
