@@ -166,6 +166,9 @@ type ScheduleSlot struct {
 	Run       Run  `json:"run,omitzero"`
 }
 
+// Succeeded tells of a run that left a good backup, or of a drill that has passed.
+func (s ScheduleSlot) Succeeded() bool { return s.Outcome == SlotRan && s.Phase == "Completed" }
+
 // BeginSlotInput asks whether a run of a schedule is to take a backup, or to run a drill.
 type BeginSlotInput struct {
 	Drills   bool      `json:"drills,omitempty"` // of which schedules it is

@@ -157,7 +157,7 @@ func (r *ScheduleRuns) Note(s contract.ScheduleSlot) {
 		r.Slots = slices.Insert(r.Slots, i, s)
 	}
 	r.count(s, 1)
-	if s.Outcome == contract.SlotRan && s.Phase == "Completed" && (r.LastSuccess == nil || r.LastSuccess.Started.Before(s.Started)) {
+	if s.Succeeded() && (r.LastSuccess == nil || r.LastSuccess.Started.Before(s.Started)) {
 		r.LastSuccess = &s
 	}
 	if !s.Ended.IsZero() && !s.Started.IsZero() {

@@ -107,3 +107,35 @@ func (s backupKind) stored(ctx context.Context, d *repository.ScheduleDefinition
 	slot.Started, slot.Ended = entry.Started, entry.Completed
 	return &slot, nil
 }
+
+func (s backupKind) flaw(ctx context.Context, d *repository.ScheduleDefinition, slot contract.ScheduleSlot) (string, error) {
+	bsl, err := s.Config.Location(d.Spec.Template.StorageLocation)
+	if err != nil || slot.Backup == "" {
+		return "", err
+	}
+	all, err := repository.AskAll(ctx, s.Locations, bsl.Name, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[string]) (string, error) {
+		return flawOf(ctx, a.Store, slot.Backup)
+	})
+	if err != nil {
+		return "", err
+	}
+	return all[0].Value, all[0].Err
+}
+
+// flawOf looks a backup up.
+func flawOf(ctx context.Context, st store.Store, backup string) (string, error) {
+	doc := new(velerov1.Backup)
+	switch err := repository.GetJSON(ctx, st, layout.Backup{Name: backup}.Metadata(), doc); {
+	case errors.Is(err, store.ErrNotFound):
+		return "it was deleted", nil
+	case archive.IsDamaged(err):
+		return "it is Corrupt: its document cannot be read", nil
+	case err != nil:
+		return "", err
+	}
+	verdict, err := repository.NewestVerdict(ctx, st, backup, string(doc.UID))
+	if err != nil || !verdict.Corrupt {
+		return "", err
+	}
+	return "it is Corrupt: `lifeboat backup describe " + backup + "` says why", nil
+}

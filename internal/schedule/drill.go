@@ -165,3 +165,8 @@ func (s drillKind) stored(ctx context.Context, d *repository.ScheduleDefinition,
 	slot.Started, slot.Ended = p.Drill.Asked.Time(), p.Drill.Finished.Time()
 	return &slot, nil
 }
+
+// flaw of a drill is none: that it has passed is signed.
+func (drillKind) flaw(context.Context, *repository.ScheduleDefinition, contract.ScheduleSlot) (string, error) {
+	return "", nil
+}

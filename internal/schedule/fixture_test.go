@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -155,8 +156,11 @@ func (w *world) end(name string, begun contract.BegunSlot, phase, now string) {
 	w.clock = at(now)
 	slot := begun.Slot
 	slot.Outcome, slot.Phase, slot.Ended = contract.SlotRan, phase, at(now)
-	if phase == "Failed" {
+	switch {
+	case phase == "Failed":
 		slot.Outcome, slot.Reason = contract.SlotFailed, "the store was away"
+	case begun.Backup != nil:
+		w.st.Set(layout.Backup{Name: slot.Backup}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%[1]s"},"status":{"phase":%[2]q,"startTimestamp":%[3]q}}`, slot.Backup, phase, slot.Started.Format(time.RFC3339)))
 	}
 	if err := w.End(w.t.Context(), contract.EndSlotInput{Schedule: name, Slot: slot}); err != nil {
 		w.t.Fatal(err)

@@ -18,6 +18,8 @@ type kind interface {
 	plan(ctx context.Context, out *contract.BegunSlot, d *repository.ScheduleDefinition, r *rules, runs *repository.ScheduleRuns) error
 	// stored is a slot by what its run has left in the bucket, nil where there is nothing.
 	stored(ctx context.Context, d *repository.ScheduleDefinition, slot contract.ScheduleSlot) (*contract.ScheduleSlot, error)
+	// flaw is why what a run has left counts no more, "" while it does.
+	flaw(ctx context.Context, d *repository.ScheduleDefinition, slot contract.ScheduleSlot) (string, error)
 }
 
 func (s *Service) of() kind {

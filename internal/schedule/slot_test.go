@@ -8,6 +8,9 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // TestRun: a due time has one run, whose backup bears its name and the schedule's label.
@@ -338,5 +341,51 @@ func TestJitterOfTheNextRun(t *testing.T) {
 	w.apply(daily("a", cron("0 * * * *"), annotated(contract.AnnotationJitter, "29m")))
 	if two := w.begin("a", "2026-03-01T14:00:00Z", "2026-03-01T14:20:00Z"); two.Backup == nil {
 		t.Errorf("%+v", two)
+	}
+}
+
+// TestLastGood: the age of the last good backup is that of one that is still there and was not found
+// corrupt, and why a later one does not count is told.
+func TestLastGood(t *testing.T) {
+	const first, second = "a-20260302020000", "a-20260303020000"
+	for name, tc := range map[string]struct {
+		spoil func(w *world)
+		want  string
+		told  string
+	}{
+		"both good": {func(*world) {}, second, ""},
+		"deleted":   {func(w *world) { w.st.Remove(layout.Backup{Name: second}.Metadata()) }, first, "backup " + second + " does not count as the last success: it was deleted"},
+		"corrupt": {func(w *world) {
+			v := beside.Verification{Name: second, UID: "uid-" + second, At: w.clock}
+			v.AddDamage("x", "the file is missing")
+			if err := v.Write(t.Context(), w.st); err != nil {
+				t.Fatal(err)
+			}
+		}, first, "it is Corrupt: `lifeboat backup describe " + second + "`"},
+		"damaged": {func(w *world) { w.st.Set(layout.Backup{Name: second}.Metadata(), []byte("{")) }, first, "its document cannot be read"},
+		"neither": {func(w *world) {
+			w.st.Remove(layout.Backup{Name: first}.Metadata())
+			w.st.Remove(layout.Backup{Name: second}.Metadata())
+		}, "", "it was deleted"},
+		"not known": {func(w *world) { w.st.Fail(memstore.On(memstore.OpList).Key(second), store.ErrAccessDenied) }, second, "whether backup " + second + " is still good is not known"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.apply(daily("a"))
+			for _, day := range []string{"2026-03-02", "2026-03-03"} {
+				w.end("a", w.begin("a", day+"T02:00:00Z", day+"T02:00:00Z"), "Completed", day+"T02:10:00Z")
+			}
+			tc.spoil(w)
+			got, last := w.status("a"), ""
+			if got.LastSuccess != nil {
+				last = got.LastSuccess.Backup
+			}
+			if last != tc.want || (got.RPOSeconds == nil) != (tc.want == "") {
+				t.Errorf("last success %q, want %q", last, tc.want)
+			}
+			if told := strings.Join(got.Warnings, "\n"); !strings.Contains(told, tc.told) || (tc.told == "") != (told == "") {
+				t.Errorf("%q, want %q", told, tc.told)
+			}
+		})
 	}
 }

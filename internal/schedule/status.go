@@ -7,13 +7,22 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// slotsShown bounds the due times that an answer has.
-const slotsShown = 100
+const (
+	// slotsShown bounds the due times that an answer has.
+	slotsShown = 100
+	// statusAtOnce bounds the schedules that are asked about at the same time: each takes some small
+	// requests, of which the latency counts.
+	statusAtOnce = 16
+	// successesTried bounds the backups that are looked at for one that still counts.
+	successesTried = 10
+)
 
 // Status tells of all schedules, or of the named one with its last due times. It changes
 // nothing: due times of which nobody has told yet are accounted for in the answer only.
@@ -33,21 +42,22 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 	if err != nil {
 		return nil, err
 	}
-	var all []contract.ScheduleStatus
-	for _, key := range slices.Sorted(maps.Keys(defined)) {
-		if name != "" && key != name {
-			continue
-		}
-		row, err := s.statusOf(ctx, st, defined[key], backups, name != "")
-		if err != nil {
-			return nil, err
-		}
-		if err := s.tellTurns(ctx, st, row.Slots); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
+	names := slices.Sorted(maps.Keys(defined))
+	if name != "" {
+		names = []string{name}
 	}
-	return all, nil
+	all := make([]contract.ScheduleStatus, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(statusAtOnce)
+	for i, key := range names {
+		group.Go(func() (err error) {
+			if all[i], err = s.statusOf(ctx, st, defined[key], backups, name != ""); err != nil {
+				return err
+			}
+			return s.tellTurns(ctx, st, all[i].Slots)
+		})
+	}
+	return all, group.Wait()
 }
 
 func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, backups map[string]*repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
@@ -76,8 +86,42 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}
-	describeRuns(&row, runs, s.now(), whole)
+	last, warnings := s.lastGood(ctx, d, runs)
+	row.Warnings = append(row.Warnings, warnings...)
+	describeRuns(&row, runs, last, s.now(), whole)
 	return row, nil
+}
+
+// lastGood is the last success that still counts, nil if there is none: a backup that was deleted, or that a
+// verification has found corrupt since, is no answer to how old the last good one is.
+func (s *Service) lastGood(ctx context.Context, d *repository.ScheduleDefinition, runs *repository.ScheduleRuns) (*contract.ScheduleSlot, []string) {
+	var warnings []string
+	for _, slot := range successes(runs) {
+		flaw, err := s.of().flaw(ctx, d, slot)
+		switch {
+		case err != nil:
+			return &slot, append(warnings, fmt.Sprintf("whether backup %s is still good is not known: %v", slot.Backup, err))
+		case flaw == "":
+			return &slot, warnings
+		case len(warnings) == 0:
+			warnings = append(warnings, fmt.Sprintf("backup %s does not count as the last success: %s", slot.Backup, flaw))
+		}
+	}
+	return nil, warnings
+}
+
+// successes are the last runs that left a good backup, or a passed drill, the newest first.
+func successes(runs *repository.ScheduleRuns) (found []contract.ScheduleSlot) {
+	for _, s := range slices.Backward(runs.Slots) {
+		if s.Succeeded() && len(found) < successesTried {
+			found = append(found, s)
+		}
+	}
+	if last := runs.LastSuccess; len(found) == 0 && last != nil {
+		found = append(found, *last) // older than all that is remembered
+	}
+	slices.SortStableFunc(found, func(a, b contract.ScheduleSlot) int { return b.Started.Compare(a.Started) })
+	return found
 }
 
 // warnOfPause tells of a pause that the configuration, which declares the schedule, says nothing of.
@@ -140,8 +184,8 @@ func lastRun(runs *repository.ScheduleRuns) *contract.ScheduleSlot {
 	return nil
 }
 
-func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, now time.Time, whole bool) {
-	row.Counts, row.LastSuccess = runs.Counts, runs.LastSuccess
+func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, last *contract.ScheduleSlot, now time.Time, whole bool) {
+	row.Counts, row.LastSuccess = runs.Counts, last
 	for i := len(runs.Slots) - 1; i >= 0 && row.LastResult == nil; i-- {
 		if runs.Slots[i].Outcome != contract.SlotRunning {
 			row.LastResult = &runs.Slots[i]
