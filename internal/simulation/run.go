@@ -137,13 +137,20 @@ func (w *world) fallDue(s *state, at time.Time) {
 	switch {
 	case !s.busy:
 		w.start(r, at)
-	case s.Buffer && s.waiting == nil:
+	case s.Buffer: // the run that waits is for the last due time that has passed when it begins
+		if s.waiting != nil {
+			w.skip(s.waiting)
+		}
 		s.waiting = r
 	default:
-		s.sum.Skipped++
-		w.today.Skipped++
-		w.result.Runs[r.index].Skipped = "the run before went on"
+		w.skip(r)
 	}
+}
+
+func (w *world) skip(r *run) {
+	r.of.sum.Skipped++
+	w.today.Skipped++
+	w.result.Runs[r.index].Skipped = "the run before went on"
 }
 
 // start begins a run: its snapshots are there from now on.

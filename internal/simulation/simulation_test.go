@@ -84,13 +84,13 @@ func TestOverlap(t *testing.T) {
 	const want = `skip due 01:00 from 01:00 as 010000 to 02:30
 buffer due 01:00 from 01:00 as 010000 to 03:30
 skip due 02:00 skipped
-buffer due 02:00 from 03:30 as 020000 to 06:00
+buffer due 02:00 skipped
 skip due 03:00 from 03:00 as 030000 to 04:30
-buffer due 03:00 skipped
+buffer due 03:00 from 03:30 as 030000 to 06:00
 skip due 04:00 skipped
-buffer due 04:00 from 06:00 as 040000
+buffer due 04:00 skipped
 skip due 05:00 from 05:00 as 050000 to 06:30
-buffer due 05:00 skipped
+buffer due 05:00 from 06:00 as 050000
 skip due 06:00 skipped
 buffer due 06:00`
 	if strings.Join(got, "\n") != want {

@@ -138,8 +138,12 @@ func (p *played) schedule(ctx workflow.Context, s simulation.Schedule) {
 		case !busy:
 			busy = true
 			workflow.Go(ctx, func(ctx workflow.Context) { start(ctx, due) })
-		case s.Buffer && len(waiting) == 0:
-			waiting = append(waiting, due)
+		case s.Buffer:
+			if len(waiting) > 0 {
+				p.day.Skipped++
+				p.out.runs[s.Name+waiting[0].String()] = fmt.Sprint(time.Time{}, true)
+			}
+			waiting = []time.Time{due}
 		default:
 			p.day.Skipped++
 			p.out.runs[s.Name+due.String()] = fmt.Sprint(time.Time{}, true)
