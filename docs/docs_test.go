@@ -2,12 +2,14 @@
 package docs_test
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -63,7 +65,10 @@ func TestWeightsOfReasons(t *testing.T) {
 func codesOfSource(t *testing.T) map[string]string {
 	t.Helper()
 	codes := map[string]string{}
-	err := filepath.WalkDir(filepath.Join(root, "internal"), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() && slices.Contains([]string{"tools", "test", "testdata", ".git"}, entry.Name()) {
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -169,6 +174,47 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestRepositoryLinks: what the project's files link to by its address on its host is in it, heading
+// included.
+func TestRepositoryLinks(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`https://github\.com/lifeboat-backup/lifeboat/(?:blob|tree|raw)/([\w.-]+)/([\w./-]*[\w/])(?:#([\w-]+))?`)
+	checked := 0
+	for _, path := range trackedFiles(t, ".") {
+		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata/") {
+			continue
+		}
+		for _, found := range link.FindAllStringSubmatch(read(t, filepath.Join(root, path)), -1) {
+			checked++
+			file := filepath.Join(root, found[2])
+			if _, err := os.Stat(file); err != nil || found[1] != "main" {
+				t.Errorf("%s links to %s: %v", path, found[0], err)
+			} else if found[3] != "" && !slices.Contains(headings(read(t, file)), found[3]) {
+				t.Errorf("%s links to %s: no such heading", path, found[0])
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d links were checked", checked)
+	}
+}
+
+// trackedFiles are the paths of what the repository has that fits a pattern of git.
+func trackedFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	git := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--", pattern)
+	git.Dir = root
+	out, err := git.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
+	if len(names) < 3 {
+		t.Fatalf("only %q are tracked", names)
+	}
+	return names
+}
+
 // documents are the project's pages in Markdown.
 func documents(t *testing.T) []string {
 	t.Helper()
@@ -215,4 +261,19 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestTopLevelIsText: what is tracked at the top level is for people to read. A package that a
+// download has left there is not.
+func TestTopLevelIsText(t *testing.T) {
+	t.Parallel()
+	for _, name := range trackedFiles(t, ":(glob)*") {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.IndexByte(text, 0) >= 0 {
+			t.Errorf("%s is no text", name)
+		}
+	}
 }

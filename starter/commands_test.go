@@ -200,6 +200,12 @@ func TestDelete(t *testing.T) {
 	m.results["nightly"] = contract.DeleteResult{Name: "nightly", Files: 9, Snapshots: 1, Retained: []string{"a until 2027", "snapshot b"}}
 	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm").want(t, console.CodePartiallyFailed,
 		`Backup "nightly" deleted: 9 files, 1 snapshot.`+"\n  retained: a until 2027\n  retained: snapshot b\n")
+	// What a lock keeps is a failure, unless it may stay.
+	m.failures["nightly"] = errors.Join(temporal.ErrLocked, &temporal.RunError{Phase: "Failed", Message: "locked until 2030"})
+	m.failures["weekly"] = &temporal.RunError{Phase: "Failed", Message: "it is held"}
+	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm").want(t, console.CodeFailed, "locked until 2030")
+	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm", "--ignore-locked").want(t, console.CodeDone, `Backup "nightly" stays: locked until 2030`)
+	lifeboat(t, m, "", "backup", "delete", "weekly", "--confirm", "--ignore-locked").want(t, console.CodeFailed, "it is held")
 	// A deletion that runs already is joined.
 	m = stock()
 	m.results = map[string]any{"nightly": contract.DeleteResult{Name: "nightly", Files: 3}}

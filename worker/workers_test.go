@@ -5,7 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // A worker that Temporal refuses ends the process, so that a new one is started; one that is
@@ -39,10 +43,34 @@ func TestReadyUntilStopped(t *testing.T) {
 	}
 }
 
-// The chart's grace period, 30 s, is longer than a worker's end takes.
+// TestStopsWithinGrace: the time that a chart's pod and a container of Compose are given to end is longer
+// than a worker's end takes.
 func TestStopsWithinGrace(t *testing.T) {
-	const grace = 30_000 // milliseconds; deploy/helm/lifeboat/values.yaml and docker-compose.yml
-	if took := (stopTimeout + telemetryTimeout).Milliseconds(); took >= grace || handoverTime >= stopTimeout {
-		t.Errorf("a worker may take %d ms to end, handed over after %s", took, handoverTime)
+	var values struct {
+		Seconds int64 `json:"terminationGracePeriodSeconds"`
+	}
+	var compose struct {
+		Services map[string]struct {
+			Image string
+			Grace string `json:"stop_grace_period"`
+		}
+	}
+	for file, into := range map[string]any{"../deploy/helm/lifeboat/values.yaml": &values, "../docker-compose.yml": &compose} {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	grace, err := time.ParseDuration(compose.Services["worker"].Grace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, grace := range map[string]time.Duration{"the chart": time.Duration(values.Seconds) * time.Second, "Compose": grace} {
+		if took := stopTimeout + telemetryTimeout; took >= grace || handoverTime >= stopTimeout {
+			t.Errorf("a worker may take %s to end, handed over after %s, and %s gives it %s", took, handoverTime, where, grace)
+		}
 	}
 }

@@ -99,7 +99,8 @@ type stage struct {
 
 	decode map[string]func(workflow.Context, workflow.Future) (any, error)
 	calls  []*call
-	phases []string // the values of the search attribute, in order
+	child  []workflow.ChildWorkflowOptions // of the workflows that were asked for
+	phases []string                        // the values of the search attribute, in order
 	search temporal.SearchAttributes
 	waits  []time.Duration // the timers of the workflow
 
@@ -300,6 +301,12 @@ func (o *outbound) Sleep(ctx workflow.Context, d time.Duration) error {
 		}
 	}
 	return o.Next.Sleep(ctx, d)
+}
+
+// ExecuteChildWorkflow keeps with what options it is asked for.
+func (o *outbound) ExecuteChildWorkflow(ctx workflow.Context, name string, args ...any) workflow.ChildWorkflowFuture {
+	o.stage.child = append(o.stage.child, workflow.GetChildWorkflowOptions(ctx))
+	return o.Next.ExecuteChildWorkflow(ctx, name, args...)
 }
 
 // ExecuteActivity keeps what is asked for. What is asked for on a context that is

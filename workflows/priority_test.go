@@ -41,3 +41,16 @@ func TestPriorities(t *testing.T) {
 		}
 	}
 }
+
+// TestPriorityOfChildren: what a collection deletes waits behind all else, as the collection itself does.
+func TestPriorityOfChildren(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{}, expired("old"))
+	if err := s.run(); err != nil || len(s.child) == 0 {
+		t.Errorf("%d deletions: %v", len(s.child), err)
+	}
+	for _, o := range s.child {
+		if o.Priority.PriorityKey != 5 {
+			t.Errorf("%s has priority %d", o.WorkflowID, o.Priority.PriorityKey)
+		}
+	}
+}

@@ -2,8 +2,11 @@ package catalog
 
 import (
 	"errors"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +92,34 @@ func TestCustomerKeyFiles(t *testing.T) {
 		want := "aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://b-default/p/" + key + " ."
 		if err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeLocation {
 			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+}
+
+// TestURLsAreShortLived: a signed address, which anybody may use who has it, lives for Velero's ten
+// minutes at most.
+func TestURLsAreShortLived(t *testing.T) {
+	y := repositorytest.Holding("a")
+	y.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
+	y.Set(layout.Restore{Name: "r"}.Logs(), nil)
+	y.Set(layout.PlanKey("look"), nil)
+	c := readerOver(repositorytest.Stores{"default": y})
+	for _, in := range []contract.ReadInput{
+		{Verb: contract.ReadBackupURL, Name: "a", File: contract.FileContents},
+		{Verb: contract.ReadRestoreURL, Name: "r", File: contract.FileLogs},
+		{Verb: contract.ReadRestoreURL, Name: "look", File: contract.FilePlan},
+	} {
+		res, err := c.Read(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(res.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until, err := strconv.ParseInt(u.Query().Get("expires"), 10, 64)
+		if lives := time.Until(time.Unix(0, until)); err != nil || lives > 10*time.Minute || lives < 9*time.Minute {
+			t.Errorf("%s of %s lives for %s: %v", in.File, in.Name, lives, err)
 		}
 	}
 }

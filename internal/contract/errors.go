@@ -13,6 +13,8 @@ const (
 	ErrTypeCorrupt = "CorruptArchive"
 	// ErrTypeDenied says that the store or cluster refuses our identity. Not retried.
 	ErrTypeDenied = "AccessDenied"
+	// ErrTypeLocked says that a retention period or a legal hold keeps what was to be deleted. Not retried.
+	ErrTypeLocked = "Locked"
 	// ErrTypeLocation says that a storage location cannot serve (read-only, no bucket). Not retried.
 	ErrTypeLocation = "LocationUnusable"
 	// ErrTypeCluster says that the cluster's name belongs to another cluster in this storage

@@ -225,7 +225,7 @@ func checkUnlocked(ctx context.Context, st store.Store, backup string) (unknown 
 }
 
 func lockedError(backup string, err error) error {
-	return failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
+	return failure.Locked("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
 }
 
 // removeMarker removes the commit marker: from then on the backup does not exist. One under

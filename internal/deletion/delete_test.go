@@ -275,7 +275,7 @@ func TestDeleteLocked(t *testing.T) {
 			}
 			b, c := runnerOf(t, files)
 			put(c)
-			if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
+			if err := do(b); failure.TypeOf(err) != contract.ErrTypeLocked || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 				t.Errorf("%s, %s: %v", step, kind, err)
 			}
 			if c.Has(layout.Tombstone("b")) || !c.Has(l.Metadata()) || !c.Has(l.Tarball()) {

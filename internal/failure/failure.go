@@ -42,6 +42,11 @@ func NotFound(format string, args ...any) error {
 	return &Error{contract.ErrTypeNotFound, fmt.Errorf(format, args...)}
 }
 
+// Locked is what a retention period or a legal hold of the store keeps.
+func Locked(format string, args ...any) error {
+	return &Error{contract.ErrTypeLocked, fmt.Errorf(format, args...)}
+}
+
 // Denied is a store or cluster that refuses our identity, or keeps what is to go.
 func Denied(format string, args ...any) error {
 	return &Error{contract.ErrTypeDenied, fmt.Errorf(format, args...)}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"net/http/httptest"
@@ -199,6 +200,23 @@ func TestTLS(t *testing.T) {
 	config["insecureSkipTLSVerify"] = "true"
 	if err := head(location(config)); err != nil {
 		t.Errorf("without verification: %v", err)
+	}
+}
+
+// TestOldTLS: a server that knows no newer version than TLS 1.1 is not spoken to, whatever the
+// location trusts.
+func TestOldTLS(t *testing.T) {
+	t.Parallel()
+	for newest, want := range map[uint16]error{tls.VersionTLS11: store.ErrUnavailable, tls.VersionTLS12: nil} {
+		rec := &recorder{}
+		rec.Server = httptest.NewUnstartedServer(rec)
+		rec.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: newest}
+		rec.StartTLS()
+		t.Cleanup(rec.Close)
+		s := open(t, location(map[string]string{"s3Url": rec.URL, "s3ForcePathStyle": "true", "credentialsFile": credentialsFile(t, "a", "b"), "insecureSkipTLSVerify": "true"}))
+		if _, err := s.Head(t.Context(), "k"); !errors.Is(err, want) || (err == nil) != (rec.count() > 0) {
+			t.Errorf("%s at most: %v after %d requests", tls.VersionName(newest), err, rec.count())
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists says that a name is taken by a finished backup or a running one.
 	ErrExists = errors.New("already exists")
+	// ErrLocked says that a retention period or a legal hold keeps what was to be deleted.
+	ErrLocked = errors.New("locked")
 	// ErrNoWorker says that nobody serves the cluster's task queue.
 	ErrNoWorker = errors.New("no worker")
 	// ErrLost says that the Temporal server does not answer.
@@ -37,7 +39,7 @@ func (e *RunError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Run.Kind.naming(e.Run.Name), e.Phase, e.Message)
 }
 
-// Unwrap gives ErrNotFound or ErrExists where the run failed for that reason.
+// Unwrap gives ErrNotFound, ErrExists or ErrLocked where the run failed for that reason.
 func (e *RunError) Unwrap() error { return e.kind }
 
 // remoteError is what the server or a worker answered. People see its text alone;
@@ -74,6 +76,8 @@ func sentinelFor(errType string) error {
 		return ErrNotFound
 	case contract.ErrTypeExists:
 		return ErrExists
+	case contract.ErrTypeLocked:
+		return ErrLocked
 	default:
 		return nil
 	}

@@ -31,6 +31,7 @@ func TestExplainError(t *testing.T) {
 	}{
 		"application":   {activity("Other"), "the words", nil},
 		"not found":     {activity(contract.ErrTypeNotFound), "the words", ErrNotFound},
+		"locked":        {activity(contract.ErrTypeLocked), "the words", ErrLocked},
 		"exists":        {activity(contract.ErrTypeExists), "the words", ErrExists},
 		"no workflow":   {serviceerror.NewNotFound("workflow not found"), "workflow not found", ErrNotFound},
 		"unavailable":   {serviceerror.NewUnavailable("refused"), "refused", ErrLost},
@@ -42,7 +43,7 @@ func TestExplainError(t *testing.T) {
 		if got.Error() != tc.text {
 			t.Errorf("%s: %q, want %q", name, got, tc.text)
 		}
-		for _, sentinel := range []error{ErrNotFound, ErrExists, ErrLost, ErrNoWorker} {
+		for _, sentinel := range []error{ErrNotFound, ErrExists, ErrLocked, ErrLost, ErrNoWorker} {
 			if errors.Is(got, sentinel) != errors.Is(tc.is, sentinel) {
 				t.Errorf("%s: errors.Is(%v, %v) is wrong", name, got, sentinel)
 			}

@@ -167,9 +167,8 @@ func (l *lab) surviveBucket(t *testing.T, ns string, spoilt []string) {
 	if err != nil || !strings.Contains(list, `"good"`) {
 		t.Errorf("backup get: %v: %.2000s", err, list)
 	}
+	l.refuseBad(t, spoilt)
 	for _, args := range [][]string{
-		{"backup", "describe", "bad", "--details"},
-		{"backup", "verify", "bad"},
 		{"restore", "get"},
 		{"restore", "describe", "bad"},
 		{"schedule", "get"},
@@ -179,7 +178,6 @@ func (l *lab) surviveBucket(t *testing.T, ns string, spoilt []string) {
 		{"doctor"},
 		{"backup", "logs", "bad"},
 		{"backup", "describe", "good", "--details"},
-		{"restore", "create", "spoilt", "--from-backup", "bad", "--wait"},
 	} {
 		res, err := l.CLI(t.Context(), args...)
 		if err != nil {
@@ -211,6 +209,27 @@ func (l *lab) surviveBucket(t *testing.T, ns string, spoilt []string) {
 	}
 	if !slices.ContainsFunc(spoilt, func(key string) bool { return bytes.Contains(l.Worker.Log(), []byte(filepath.Base(key))) }) {
 		t.Errorf("the log names no key that is at fault: %.3000s", l.Worker.Log())
+	}
+}
+
+// refuseBad: who asks for the backup that is spoilt is told that it is, and by which file.
+func (l *lab) refuseBad(t *testing.T, spoilt []string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"backup", "describe", "bad", "--details"},
+		{"backup", "verify", "bad", "--wait"},
+		{"restore", "create", "spoilt", "--from-backup", "bad", "--wait"},
+	} {
+		res, err := l.CLI(t.Context(), args...)
+		said := res.Out + res.Err
+		if err != nil || res.Code == 0 || strings.ContainsAny(said, "\x1b") || strings.Contains(said, "panic") {
+			t.Errorf("%v: exit %d, %v: %.1000q", args, res.Code, err, said)
+		}
+		if !slices.ContainsFunc(spoilt, func(key string) bool {
+			return strings.Contains(key, "/bad") && strings.Contains(said, filepath.Base(key))
+		}) {
+			t.Errorf("%v names no file that is at fault: exit %d: %.1000q", args, res.Code, said)
+		}
 	}
 }
 

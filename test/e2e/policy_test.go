@@ -17,6 +17,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -24,16 +25,34 @@ import (
 
 // policyGate stands before the store and judges each request by IAM policies, as S3 would.
 type policyGate struct {
-	store    http.Handler
-	policies []evaluation.Policy
+	store http.Handler
 
-	mu     sync.Mutex
-	denied []string
-	used   map[string]bool // actions
+	mu       sync.Mutex
+	policies []evaluation.Policy
+	role     iam.Role
+	denied   []string
+	used     map[string]bool // actions
 }
 
-// newPolicyGate is the gate, and its address.
-func newPolicyGate(t *testing.T, o iam.Options, target string) (*policyGate, string) {
+// newPolicyGate is the gate, and its address. It lets nothing through until it has a policy.
+func newPolicyGate(t *testing.T, target string) (*policyGate, string) {
+	t.Helper()
+	to, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host // the request is signed for it
+	}}
+	g := &policyGate{store: forward, used: map[string]bool{}}
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	return g, strings.TrimPrefix(server.URL, "http://")
+}
+
+// judgeBy has requests judged by the policy that is printed for a role from now on.
+func (g *policyGate) judgeBy(t *testing.T, o iam.Options) {
 	t.Helper()
 	document, err := iam.Policy(o)
 	if err != nil {
@@ -47,18 +66,21 @@ func newPolicyGate(t *testing.T, o iam.Options, target string) (*policyGate, str
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.policies, g.role = []evaluation.Policy{policy}, o.Role
+}
+
+// checkNothingDenied: what was done was allowed, but for HeadBucket, whose refusal tells the Region.
+func (g *policyGate) checkNothingDenied(t *testing.T) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, denied := range g.denied {
+		if !strings.Contains(denied, ": s3:ListBucket on ") || !strings.HasSuffix(denied, "map[]") {
+			t.Errorf("denied to role %s", denied)
+		}
 	}
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = r.In.Host // the request is signed for it
-	}}
-	g := &policyGate{store: forward, policies: []evaluation.Policy{policy}, used: map[string]bool{}}
-	server := httptest.NewServer(g)
-	t.Cleanup(server.Close)
-	return g, strings.TrimPrefix(server.URL, "http://")
 }
 
 func (g *policyGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +100,7 @@ func (g *policyGate) allows(r evaluation.Request) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if evaluation.Evaluate(g.policies, r) != evaluation.Allowed {
-		g.denied = append(g.denied, fmt.Sprintf("%s on %s %v", r.Action, r.Resource, r.Keys))
+		g.denied = append(g.denied, fmt.Sprintf("%s: %s on %s %v", g.role, r.Action, r.Resource, r.Keys))
 		return false
 	}
 	g.used[r.Action] = true
@@ -162,7 +184,8 @@ func TestBucketPolicy(t *testing.T) {
 	ns := names.Replace("<policy>")
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns))
 	l.fill(t, ns, 200)
-	gate, address := newPolicyGate(t, iam.Options{Role: iam.All, Bucket: l.Config.BackupStorageLocations[0].Spec.ObjectStorage.Bucket, Prefix: "policy"}, l.Stack.S3.Endpoint)
+	gate, address := newPolicyGate(t, l.Stack.S3.Endpoint)
+	gate.judgeBy(t, iam.Options{Role: iam.All, Bucket: l.Stack.S3.Bucket, Prefix: "policy"})
 	h := l.Beside(t, harness.Options{Cluster: "policy", Prefix: "policy", S3: address}).Harness
 
 	completed(t, backup(t, h, "b", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
@@ -184,16 +207,72 @@ func TestBucketPolicy(t *testing.T) {
 	} {
 		ask(t, h, 0, nil, args...)
 	}
+	gate.checkNothingDenied(t)
 	gate.mu.Lock()
 	defer gate.mu.Unlock()
-	for _, denied := range gate.denied {
-		if !strings.HasPrefix(denied, "s3:ListBucket on ") || !strings.HasSuffix(denied, "map[]") { // HeadBucket, whose refusal tells the Region
-			t.Errorf("denied: %s", denied)
-		}
-	}
 	for _, action := range []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"} {
 		if !gate.used[action] {
 			t.Errorf("nothing used %s", action)
 		}
 	}
+}
+
+// TestBucketPolicyOfRoles: a worker of each role does all that its role is for, from its start on, and
+// nothing is refused to it.
+func TestBucketPolicyOfRoles(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespaces(t, "roles").Replace("<roles>")
+	shared.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns))
+	shared.fill(t, ns, 20)
+	key, err := harness.MakeDrillKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate, address := newPolicyGate(t, shared.Stack.S3.Endpoint)
+	h := shared.Idle(t, harness.Options{Cluster: "roles", Prefix: "roles", S3: address, Edit: func(c *config.Config) {
+		c.Drills.SigningKey = &config.SigningKey{File: key}
+	}})
+	for _, work := range []struct {
+		role     iam.Role
+		commands [][]string
+	}{
+		{iam.Backup, [][]string{
+			{"backup", "create", "b", "--include-namespaces", ns, "--wait"},
+			{"location", "check"},
+			{"backup", "describe", "b", "--details"},
+			{"backup", "logs", "b"},
+			{"backup", "verify", "b", "--wait"},
+			{"schedule", "create", "s", "--schedule", "0 2 * * *"},
+			{"schedule", "delete", "s", "--confirm"},
+		}},
+		{iam.Restore, [][]string{
+			{"location", "check"},
+			{"backup", "get"},
+			{"restore", "create", "r", "--from-backup", "b", "--namespace-mappings", ns + ":" + ns + "-r", "--wait"},
+			{"restore", "describe", "r", "--details"},
+			{"restore", "logs", "r"},
+			{"drill", "run", "--from-backup", "b", "--level", "L2"},
+			{"drill", "history"},
+			{"drill", "get"},
+		}},
+		{iam.Collect, [][]string{
+			{"location", "check"},
+			{"backup", "hold", "b", "--reason", "audit"},
+			{"backup", "release", "b"},
+			{"gc", "plan"},
+			{"gc", "run"},
+			{"backup", "delete", "b", "--confirm"},
+		}},
+	} {
+		gate.judgeBy(t, iam.Options{Role: work.role, Bucket: shared.Stack.S3.Bucket, Prefix: "roles"})
+		w, err := h.StartWorker(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range work.commands {
+			ask(t, h, 0, nil, args...)
+		}
+		w.Stop()
+	}
+	gate.checkNothingDenied(t)
 }

@@ -71,3 +71,22 @@ func TestRunbooks(t *testing.T) {
 		t.Errorf("%q page, want %q", paging, want)
 	}
 }
+
+// TestEveryAlertIsPlayed: each alert of the file begins in one of the simulations, and ends in one.
+func TestEveryAlertIsPlayed(t *testing.T) {
+	played, err := os.ReadFile("rules_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := newPrometheus(t).load(rulesFile).AlertingRules()
+	if len(alerts) == 0 {
+		t.Error("there are no alerts")
+	}
+	for _, r := range alerts {
+		for _, word := range []string{"began", "ended"} {
+			if !regexp.MustCompile(`\.expect\([^)]*"\d\d \d\d:\d\d ` + r.Name() + " " + word).Match(played) {
+				t.Errorf("no test expects that %s %s", r.Name(), word)
+			}
+		}
+	}
+}

@@ -2,6 +2,8 @@ package stack
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,12 +65,26 @@ func (s *Stack) makeBucket(ctx context.Context, name string, headers map[string]
 // EnableVersioning makes the bucket keep what is overwritten or deleted.
 func (s *Stack) EnableVersioning(ctx context.Context, bucket string) error {
 	const on = `<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>`
-	status, answer, err := s.S3.do(ctx, http.MethodPut, "/"+bucket, "versioning=", on, nil)
+	return s.set(ctx, bucket, "versioning", on)
+}
+
+// LockObject puts an object of a bucket with Object Lock under a retention until a time, as S3 does with
+// each one that is written where the bucket has a default retention.
+func (s *Stack) LockObject(ctx context.Context, bucket, key string, until time.Time) error {
+	const retention = `<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Mode>GOVERNANCE</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>`
+	return s.set(ctx, bucket+"/"+key, "retention", fmt.Sprintf(retention, until.UTC().Format(time.RFC3339)))
+}
+
+// set writes a setting of a bucket or an object.
+func (s *Stack) set(ctx context.Context, of, setting, document string) error {
+	sum := sha256.Sum256([]byte(document))
+	headers := map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(sum[:])}
+	status, answer, err := s.S3.do(ctx, http.MethodPut, "/"+of, setting+"=", document, headers)
 	if err == nil && status >= 300 {
 		err = fmt.Errorf("status %d: %s", status, answer)
 	}
 	if err != nil {
-		return fmt.Errorf("enable versioning of %s: %w", bucket, err)
+		return fmt.Errorf("set %s of %s: %w", setting, of, err)
 	}
 	return nil
 }

@@ -52,6 +52,9 @@ func Read(ctx context.Context, st store.Store) Settings {
 		return Settings{none, none, none, none, none}
 	}
 	client, name, prefix := of.API()
+	if prefix != "" {
+		prefix += "/" // as all keys of the location begin, and those of prod-logs do not
+	}
 	return Settings{
 		Versioning: readVersioning(ctx, client, name), Encryption: readEncryption(ctx, client, name),
 		Lifecycle: readLifecycle(ctx, client, name, prefix), Transport: readTransport(ctx, client, name),

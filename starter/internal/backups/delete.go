@@ -21,6 +21,7 @@ import (
 
 type deleteOptions struct {
 	confirm, all, noWait bool
+	ignoreLocked         bool
 	selector, location   string
 	of                   string // the cluster that is meant, where the worker of another one is asked
 }
@@ -34,7 +35,8 @@ func (cs Commands) Delete() *cobra.Command {
 		Long: `Delete backups with everything they hold, their volumes' snapshots included, and wait
 until that is done. What is retained is told, and why: files and snapshots under a lock,
 snapshots that the Recycle Bin keeps or that the CSI driver does not delete, and those
-that are not the backup's own.
+that are not the backup's own. A backup whose document or tarball is under a lock is not
+touched at all, and the deletion has failed, unless --ignore-locked says that it may stay.
 
 Where several storage locations have a backup of one name, say which with
 --storage-location. What lies in a location that cannot be read is left, and told.
@@ -55,6 +57,7 @@ What Velero made names no cluster, and is chosen.
 	c.Flags().BoolVar(&o.confirm, "confirm", false, "do not ask")
 	c.Flags().BoolVar(&o.all, "all", false, "delete every backup of the cluster")
 	c.Flags().BoolVar(&o.noWait, "no-wait", false, "start the deletions and return")
+	c.Flags().BoolVar(&o.ignoreLocked, "ignore-locked", false, "a backup that a retention lock or a legal hold keeps is told, and no failure")
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
 	console.BindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -206,7 +209,7 @@ func (cs Commands) deleteAll(ctx context.Context, be console.Backend, o *deleteO
 			cs.Say("Backup %q is being deleted by workflow %s.\n", d.label, d.run.WorkflowID)
 			continue
 		}
-		note(cs.awaitDelete(ctx, be, d))
+		note(cs.awaitDelete(ctx, be, o, d))
 	}
 	if first != nil && len(targets) > 1 {
 		return console.Outcome{Code: console.CodeOf(first)}
@@ -223,9 +226,15 @@ func startDelete(ctx context.Context, be console.Backend, t target, of string) (
 	return run, err
 }
 
-func (cs Commands) awaitDelete(ctx context.Context, be console.Backend, d deletion) error {
+func (cs Commands) awaitDelete(ctx context.Context, be console.Backend, o *deleteOptions, d deletion) error {
 	var res contract.DeleteResult
-	if err := cs.FollowRun(ctx, be, d.run, &res); err != nil {
+	err := cs.FollowRun(ctx, be, d.run, &res)
+	var failed *temporal.RunError
+	if o.ignoreLocked && errors.Is(err, temporal.ErrLocked) && errors.As(err, &failed) {
+		cs.Say("Backup %q stays: %s\n", d.label, show.Clean(failed.Message))
+		return nil
+	}
+	if err != nil {
 		return cs.FailedRun(d.run, err)
 	}
 	cs.Say("Backup %q deleted: %s, %s.\n", d.label, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))

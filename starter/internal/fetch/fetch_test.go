@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -35,6 +36,19 @@ func get(t *testing.T, o fetch.Options, url string) (string, error) {
 		t.Fatal(err)
 	}
 	return string(data), nil
+}
+
+// TestOldTLS: a server that knows no newer version than TLS 1.1 is not spoken to.
+func TestOldTLS(t *testing.T) {
+	for newest, reached := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "body") }))
+		srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: newest}
+		srv.StartTLS()
+		defer srv.Close()
+		if got, err := get(t, fetch.Options{InsecureSkipTLSVerify: true}, srv.URL); (err == nil && got == "body") != reached {
+			t.Errorf("%s at most: %q, %v", tls.VersionName(newest), got, err)
+		}
+	}
 }
 
 func TestOpen(t *testing.T) {

@@ -96,6 +96,56 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
+// A probe is made where a backup can be made, and where it is wanted; the notes say which of both.
+func TestProbe(t *testing.T) {
+	const readOnly = `accessMode: ReadOnly, `
+	location := func(name, spec string) string {
+		return "    - {metadata: {name: " + name + "}, spec: {" + spec + "provider: aws, objectStorage: {bucket: example}}}\n"
+	}
+	for name, tc := range map[string]struct {
+		locations, values string
+		made, said        bool
+	}{
+		"one":                  {location("a", ""), "", true, false},
+		"one, ReadWrite":       {location("a", "accessMode: ReadWrite, "), "", true, false},
+		"one, ReadOnly":        {location("a", readOnly), "", false, true},
+		"default ReadOnly":     {location("a", "default: true, "+readOnly) + location("b", ""), "", false, true},
+		"other ReadOnly":       {location("a", readOnly) + location("b", "default: true, "), "", true, false},
+		"not wanted":           {location("a", ""), "probe: {enabled: false}\n", false, false},
+		"not wanted, ReadOnly": {location("a", readOnly), "probe: {enabled: false}\n", false, false},
+	} {
+		text := "configuration:\n  cluster: c\n  backupStorageLocations:\n" + tc.locations + "temporal: {address: \"t:7233\"}\n" + tc.values
+		if got := strings.Contains(renderTemplate(t, "templates/probe.yaml", text), "kind: Job"); got != tc.made {
+			t.Errorf("%s: a probe is made: %v", name, got)
+		}
+		if got := strings.Contains(renderTemplate(t, "templates/NOTES.txt", text), "No backup was tried"); got != tc.said {
+			t.Errorf("%s: the notes say that there is none: %v", name, got)
+		}
+	}
+}
+
+// renderTemplate gives one template of the chart as Helm would render it, hooks and notes too.
+func renderTemplate(t *testing.T, name, text string) string {
+	t.Helper()
+	chart, err := helm.Chart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := chartData(chart, Release{Name: "lifeboat", Namespace: "backup", Values: values(t, text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := parse(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := all.ExecuteTemplate(&out, name, data); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 func TestSetValue(t *testing.T) {
 	got := values(t, "temporal: {namespace: default}")
 	for _, s := range []string{

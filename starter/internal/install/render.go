@@ -38,23 +38,9 @@ func (r Release) check() error {
 // comment that names its template, sorted by name of the template. Values that the chart's
 // schema refuses are an error that names each.
 func Render(chart fs.FS, r Release) ([]byte, error) {
-	meta, err := readMap(chart, "Chart.yaml")
+	data, err := chartData(chart, r)
 	if err != nil {
 		return nil, err
-	}
-	values, err := readMap(chart, "values.yaml")
-	if err != nil {
-		return nil, err
-	}
-	values = mergeValues(values, r.Values)
-	if err := checkValues(chart, values); err != nil {
-		return nil, err
-	}
-	data := map[string]any{
-		"Values":  values,
-		"Chart":   map[string]any{"Name": meta["name"], "Version": meta["version"], "AppVersion": meta["appVersion"]},
-		"Release": map[string]any{"Name": r.Name, "Namespace": r.Namespace, "Service": "Helm"},
-		"Files":   files{chart},
 	}
 	all, names, err := parse(chart)
 	if err != nil {
@@ -67,6 +53,28 @@ func Render(chart fs.FS, r Release) ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
+}
+
+// chartData is what the templates are rendered with.
+func chartData(chart fs.FS, r Release) (map[string]any, error) {
+	meta, err := readMap(chart, "Chart.yaml")
+	if err != nil {
+		return nil, err
+	}
+	values, err := readMap(chart, "values.yaml")
+	if err != nil {
+		return nil, err
+	}
+	values = mergeValues(values, r.Values)
+	if err := checkValues(chart, values); err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"Values":  values,
+		"Chart":   map[string]any{"Name": meta["name"], "Version": meta["version"], "AppVersion": meta["appVersion"]},
+		"Release": map[string]any{"Name": r.Name, "Namespace": r.Namespace, "Service": "Helm"},
+		"Files":   files{chart},
+	}, nil
 }
 
 // parse reads all templates, and names those that make manifests.

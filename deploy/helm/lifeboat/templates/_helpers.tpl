@@ -157,3 +157,13 @@ configuration names by address. */ -}}
 {{- end -}}
 {{- with (.Values.configuration.telemetry | default dict).endpoint }} {{ include "lifeboat.urlPort" . }}{{- end -}}
 {{- end -}}
+
+{{- /* Whether the probe is made: a backup that names no location has to have one that takes it. */ -}}
+{{- define "lifeboat.probed" -}}
+{{- $all := .Values.configuration.backupStorageLocations -}}
+{{- if .Values.probe.enabled -}}
+{{- range $all -}}
+{{- if and (or .spec.default (eq (len $all) 1)) (ne (printf "%v" .spec.accessMode) "ReadOnly") -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,48 @@
+//go:build stack
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// TestLockedBucket: in a bucket whose default retention locks all that is written backups are taken, and
+// kept. The chart's probe, which takes one and deletes it, ends well and says
+// that it stays; a person who deletes it is refused.
+func TestLockedBucket(t *testing.T) {
+	t.Parallel()
+	bucket := "locked-" + shared.ID
+	if err := shared.Stack.NewLockBucket(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{Lab: shared.Beside(t, harness.Options{Cluster: "locked", Bucket: bucket})}
+	ns := "locked-" + shared.ID
+	fill(t, shared.Kube, ns, "locked")
+	for _, name := range []string{"first", "second"} { // the second one writes over what the first has left
+		ask(t, l.Harness, 0, nil, "backup", "create", name, "--wait", "--ttl=1h", "--snapshot-volumes=false", "--include-namespaces="+ns, "--include-resources=configmaps")
+		l.lockAll(t, bucket)
+	}
+	ask(t, l.Harness, 0, []string{`Backup "first" stays`, "under a retention lock, nothing was deleted", "GOVERNANCE until "}, "backup", "delete", "first", "--confirm", "--ignore-locked")
+	ask(t, l.Harness, 2, []string{"under a retention lock, nothing was deleted"}, "backup", "delete", "first", "--confirm")
+	if list := ask(t, l.Harness, 0, nil, "backup", "get").Out; strings.Count(list, "Completed") != 2 {
+		t.Errorf("the backups are not there as they were:\n%s", list)
+	}
+	ask(t, l.Harness, 0, []string{"Completed"}, "restore", "create", "back", "--from-backup", "first", "--namespace-mappings", ns+":"+ns+"-back", "--wait")
+}
+
+// lockAll locks what there is: the store of the tests has default retentions, and does not show them.
+func (l *lab) lockAll(t *testing.T, bucket string) {
+	t.Helper()
+	until := time.Now().Add(time.Hour)
+	err := l.Store.List(t.Context(), "", func(i store.Info) error {
+		return l.Stack.LockObject(t.Context(), bucket, l.Cluster+"/"+i.Key, until)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
