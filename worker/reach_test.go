@@ -3,14 +3,26 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // What changes is told, in one line with its cause; what stays as it is is not told again.
@@ -58,4 +70,53 @@ func TestNoTemporal(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "temporal at 127.0.0.1:1: ") || !strings.Contains(err.Error(), "correct temporal.address") {
 		t.Error(err)
 	}
+}
+
+// A worker looks, at its start and on a period, at the API server, what it may there, and each location, and
+// tells each once until it changes.
+func TestReachLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := kubetest.Start(t, kubetest.WithoutNetwork())
+		api.Handle(kubetest.On("create", kube.Resource{Group: "authorization.k8s.io", Version: "v1", Name: "selfsubjectaccessreviews"}), func(w http.ResponseWriter, r *http.Request) {
+			var review authorizationv1.SelfSubjectAccessReview
+			if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+				t.Error(err)
+			}
+			review.Status.Allowed = review.Spec.ResourceAttributes.Verb != "patch"
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(review)
+		})
+		west := repositorytest.Unreadable(store.ErrAccessDenied)
+		locations := repositorytest.Locations(repositorytest.Stores{"default": repositorytest.Holding("b"), "west": west})
+		var log strings.Builder
+		r := &reach{
+			kube: api.Client(), attributes: &temporal.Attributes{}, log: slog.New(slog.NewTextHandler(&log, nil)), causes: map[string]string{},
+			reader: &catalog.Reader{Config: locations.Config(), Locations: locations, Snapshots: location.New(locations.Config(), nil)},
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		r.look(ctx)
+		go r.watch(ctx)
+		first := log.String()
+		for _, want := range []string{
+			`msg="can be used" what="API server"`,
+			`msg="cannot be used" what="permissions in the cluster" cause="the worker may not: patch every type;`,
+			`msg="can be used" what="storage location default"`,
+			`msg="cannot be used" what="storage location west" cause=`,
+		} {
+			if !strings.Contains(first, want) {
+				t.Errorf("the first look does not tell %s in\n%s", want, first)
+			}
+		}
+		api.SetHealthy(false)
+		west.Heal()
+		time.Sleep(2 * reachPeriod)
+		synctest.Wait()
+		later := strings.TrimPrefix(log.String(), first)
+		for _, want := range []string{`msg="cannot be used" what="API server"`, `msg="can be used" what="storage location west"`} {
+			if strings.Count(later, want) != 1 {
+				t.Errorf("the later looks do not tell %s once in\n%s", want, later)
+			}
+		}
+	})
 }
