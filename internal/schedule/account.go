@@ -43,7 +43,7 @@ func (s *Service) accountOne(ctx context.Context, st store.Store, d *repository.
 	err := repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		before := runs.Accounted
 		ended, err := s.endLostRuns(ctx, d, runs, contract.Run{})
-		filled := fillSlots(runs, d, r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+		filled := fillPassedSlots(runs, d, r, s.now())
 		return ended || filled, errors.Join(err, s.findUnrecorded(ctx, d, runs, before))
 	})
 	if err != nil {
@@ -64,32 +64,25 @@ func (s *Service) accountUntil(ctx context.Context, st store.Store, d *repositor
 			if _, err := s.endLostRuns(ctx, d, runs, contract.Run{}); err != nil {
 				return false, err
 			}
-			before := runs.Accounted
-			fillSlots(runs, d, &r, until)
-			tellPending(runs, before, until, r.window(runs.Longest)+r.jitter)
+			fillSlots(runs, d, &r, until, until)
 		}
 		runs.Accounted = until.Add(-1) // what is due at that very time is the new definition's
 		return true, nil
 	})
 }
 
-// tellPending says of what seems to be missed since before, and may yet be run, that nobody knows so.
-func tellPending(runs *repository.ScheduleRuns, before, changed time.Time, window time.Duration) {
-	for i := range runs.Slots {
-		s := &runs.Slots[i]
-		if s.Due.After(before) && s.Outcome == contract.SlotMissed && isPending(s, changed, window) {
-			s.Reason = "changed: no run of it had begun when its schedule was changed"
-		}
-	}
+// fillPassedSlots accounts for the due times of which no run can come any more.
+func fillPassedSlots(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, r *rules, now time.Time) bool {
+	return fillSlots(runs, d, r, now.Add(-r.window(runs.Longest)-r.jitter-accountGrace), now)
 }
 
-// fillSlots accounts for the due times before an instant that have no slot yet. It tells
-// whether anything was added.
-func fillSlots(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, r *rules, until time.Time) bool {
+// fillSlots accounts for the due times before an instant that have no slot yet, as far as is known
+// now. It tells whether anything was added.
+func fillSlots(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, r *rules, until, now time.Time) bool {
 	due := r.timing.Between(runs.Accounted, until.Add(-1), slotsAtOnce)
 	for _, at := range due {
 		if runs.Find(at) == nil {
-			runs.Note(unstarted(runs, d, r, at))
+			runs.Note(unstarted(runs, d, r, at, now))
 		}
 	}
 	switch {
@@ -102,7 +95,7 @@ func fillSlots(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, 
 }
 
 // unstarted tells why no run was started for a due time.
-func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, r *rules, at time.Time) contract.ScheduleSlot {
+func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, r *rules, at, now time.Time) contract.ScheduleSlot {
 	slot := contract.ScheduleSlot{Due: at, Outcome: contract.SlotMissed}
 	if d.Paused() && !at.Before(d.PausedSince) {
 		slot.Outcome, slot.Reason = contract.SlotPaused, "paused since "+d.PausedSince.UTC().Format(time.RFC3339)
@@ -110,7 +103,7 @@ func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, 
 	}
 	for i := len(runs.Slots) - 1; i >= 0; i-- {
 		s := &runs.Slots[i]
-		if s.Started.IsZero() || s.Started.After(at) || !goesOnAt(s, at) {
+		if s.Started.IsZero() || s.Started.After(at.Add(r.jitter)) || !goesOnAt(s, at) {
 			continue
 		}
 		slot.Outcome, slot.Reason = contract.SlotSkipped, "overlap: the run of "+s.Due.UTC().Format(time.RFC3339)+" went on"
@@ -119,6 +112,10 @@ func unstarted(runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, 
 	window := r.window(runs.Longest)
 	if later := runInPlaceOf(runs, at, window+r.jitter); later != nil {
 		slot.Reason = "later run: nobody was there to start it, and after the outage the run of " + later.Due.UTC().Format(time.RFC3339) + " took its place"
+		return slot
+	}
+	if now.Sub(at) <= window+r.jitter {
+		slot.Reason = "change: no run of it had begun when the schedule was changed at " + now.UTC().Format(time.RFC3339) + ", and none has since"
 		return slot
 	}
 	slot.Reason = fmt.Sprintf("outage: Temporal or all workers were away for longer than the catch-up window of %s", window)

@@ -68,7 +68,7 @@ func (s *Service) measure(ctx context.Context, st store.Store, d *repository.Sch
 		return m, err
 	}
 	if m.Valid {
-		fillSlots(runs, d, &r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+		fillPassedSlots(runs, d, &r, s.now())
 	}
 	m.Counts = runs.Counts
 	if r.timing.String() != "" { // else its cron string cannot be read

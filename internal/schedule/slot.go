@@ -41,7 +41,7 @@ func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contra
 			if _, err := s.endLostRuns(ctx, d, runs, in.Run); err != nil {
 				return false, err
 			}
-			fillSlots(runs, d, &r, out.Slot.Due)
+			fillSlots(runs, d, &r, out.Slot.Due, in.Now)
 		}
 		if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run.Is(in.Run) {
 			err = s.of().plan(ctx, &out, d, &r, runs)
@@ -68,16 +68,13 @@ func (s *Service) beginInvalid(ctx context.Context, st store.Store, d *repositor
 func (s *Service) decide(ctx context.Context, d *repository.ScheduleDefinition, r *rules, runs *repository.ScheduleRuns, in contract.BeginSlotInput) (contract.ScheduleSlot, error) {
 	slot := contract.ScheduleSlot{Due: in.Due.UTC(), Outcome: contract.SlotRunning, Started: in.Now.UTC(), Run: in.Run}
 	window := r.window(runs.Longest)
-	if slot.Triggered = !r.timing.Next(slot.Due.Add(-time.Second)).Equal(slot.Due); !slot.Triggered {
+	if isDue := r.timing.Next(slot.Due.Add(-time.Second)).Equal(slot.Due); isDue {
 		slot.Due = r.lastDue(slot.Due, in.Now, window)
+	} else { // unless it was due before the schedule was changed
+		known := runs.Find(slot.Due)
+		slot.Triggered = known == nil || known.Triggered
 	}
-	known := runs.Find(slot.Due)
-	if known == nil {
-		known = runs.Find(in.Due.UTC()) // of the definition before the last change, say
-	}
-	if known != nil && isPending(known, in.Now, window+r.jitter) {
-		slot.Due, slot.Triggered = known.Due, false
-	} else if known != nil {
+	if known := runs.Find(slot.Due); known != nil {
 		taken, err := s.isTaken(ctx, known, in.Run)
 		if err != nil || taken {
 			return *known, err
@@ -106,33 +103,36 @@ func unbegun(slot contract.ScheduleSlot, outcome, reason string) contract.Schedu
 	return slot
 }
 
-// isPending tells of a slot that was accounted for before any run of it had begun, when its schedule was
-// changed or the run before it ended: a run that begins within its window is one that Temporal
-// had started all the same.
-func isPending(slot *contract.ScheduleSlot, now time.Time, window time.Duration) bool {
-	unbegun := slot.Started.IsZero() && (slot.Outcome == contract.SlotMissed || slot.Outcome == contract.SlotSkipped)
-	return unbegun && now.Sub(slot.Due) <= window
-}
-
-// isTaken tells that a slot has its outcome, or a run, which may be the one that asks.
+// isTaken tells that a slot has its outcome, or a run, which may be the one that asks. That no run has
+// come is no outcome for one that does: it waited for a worker, or for its jitter.
 func (s *Service) isTaken(ctx context.Context, slot *contract.ScheduleSlot, run contract.Run) (bool, error) {
-	if slot.Outcome != contract.SlotRunning || slot.Run.Is(run) {
+	switch {
+	case slot.Run.Is(run):
 		return true, nil
+	case slot.Outcome == contract.SlotRunning:
+		return s.Temporal.Running(ctx, slot.Run)
+	case slot.Outcome == contract.SlotMissed, slot.Outcome == contract.SlotSkipped:
+		return slot.Run.RunID != "", nil
 	}
-	return s.Temporal.Running(ctx, slot.Run)
+	return true, nil
 }
 
-// lastDue is the last due time from one on that has passed and is not too long ago.
+// lastDue is the last due time from one on that has passed, with its jitter, and is not too long ago.
+// The jitter ends before the next due time, and a run that begins earlier is not that of the last one.
 func (r *rules) lastDue(due, now time.Time, window time.Duration) time.Time {
 	from := due
 	if begin := now.Add(-window); begin.After(from) {
 		from = begin
 	}
+	previous := due
 	for at := range r.timing.After(from) {
 		if at.After(now) {
 			break
 		}
-		due = at
+		previous, due = due, at
+	}
+	if due.Add(r.jitter).After(now) {
+		return previous
 	}
 	return due
 }
@@ -157,7 +157,7 @@ func (s *Service) End(ctx context.Context, in contract.EndSlotInput) error {
 	return repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		runs.Note(in.Slot)
 		if invalid == nil && !r.bufferOne {
-			fillSlots(runs, d, &r, in.Slot.Ended.Add(-r.jitter)) // what was due meanwhile, Temporal has skipped
+			fillSlots(runs, d, &r, in.Slot.Ended.Add(-r.jitter), in.Slot.Ended) // what was due meanwhile, Temporal has skipped
 		}
 		return true, nil
 	})

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
@@ -171,7 +174,7 @@ func TestOutageAfterLostRun(t *testing.T) {
 	for name, tell := range map[string]func(w *world){
 		"account": func(w *world) { w.account("2026-03-01T12:50:00Z") },
 		"change": func(w *world) {
-			w.clock = at("2026-03-01T12:41:00Z")
+			w.clock = at("2026-03-01T12:45:00Z")
 			w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
 		},
 		"next run": func(w *world) { w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:00:00Z") },
@@ -290,57 +293,129 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestChangeWhileARunIsPending: a due time of which Temporal has started a run, for which no worker was there
-// yet, keeps that run when its schedule is changed meanwhile. A pause stops it.
-func TestChangeWhileARunIsPending(t *testing.T) {
-	other := daily("a", func(s *contract.Schedule) { s.Spec.Template.IncludedNamespaces = []string{"bank"} })
-	later := daily("a", cron("0 4 * * *"))
-	for name, tc := range map[string]struct {
-		in   contract.ChangeSchedulesInput
-		want []string
-	}{
-		"applied":        {contract.ChangeSchedulesInput{Apply: []contract.Schedule{other}}, []string{"02T02:00 running"}},
-		"moved to later": {contract.ChangeSchedulesInput{Apply: []contract.Schedule{later}}, []string{"02T02:00 running"}},
-		"paused":         {contract.ChangeSchedulesInput{Pause: []string{"a"}}, []string{"02T02:00 paused"}},
+// TestChangeOfPendingSlot: a due time whose run Temporal has started, and which waits for a worker, is
+// not written off by what happens to its schedule meanwhile, in the bucket or in the configuration.
+func TestChangeOfPendingSlot(t *testing.T) {
+	const due, changed, begun = "2026-03-02T02:00:00Z", "2026-03-02T02:01:00Z", "2026-03-02T02:02:00Z"
+	other := func(s *contract.Schedule) { s.Spec.Template.IncludedNamespaces = []string{"shop", "bank"} }
+	for name, change := range map[string]func(w *world){
+		"apply":     func(w *world) { w.apply(daily("a", other)) },
+		"new cron":  func(w *world) { w.apply(daily("a", cron("0 5 * * *"))) },
+		"new rules": func(w *world) { w.apply(daily("a", annotated(contract.AnnotationJitter, "10m"))) },
+		"pause and unpause": func(w *world) {
+			w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+			w.clock = w.clock.Add(30 * time.Second)
+			w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+		},
+		"configuration": func(w *world) {
+			s := daily("a", other)
+			w.Config.Schedules = []velerov1.Schedule{{ObjectMeta: metav1.ObjectMeta{Name: s.Name}, Spec: s.Spec}}
+			w.ensure()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.apply(daily("a"))
-			w.clock = at("2026-03-02T02:01:00Z")
-			w.change(tc.in)
-			if reasons := w.reasons("a"); len(reasons) != 1 || strings.Contains(reasons[0], "outage") {
-				t.Errorf("%q", reasons)
+			w.clock = at(changed)
+			change(w)
+			w.account(changed)
+			equal(t, w.reasons("a"), "02T02:00 missed change: no run of it had begun when the schedule was changed at 2026-03-02T02:01:00Z, and none has since")
+			run := w.begin("a", due, begun)
+			if run.Backup == nil || run.Backup.Name != "a-20260302020000" || run.Slot.Triggered {
+				t.Fatalf("%+v", run)
 			}
-			for _, now := range []string{"2026-03-02T02:02:00Z", "2026-03-02T02:03:00Z"} {
-				begun := w.begin("a", "2026-03-02T02:00:00Z", now)
-				if begins := tc.want[0] == "02T02:00 running"; (begun.Backup != nil) != begins || begins && begun.Backup.Name != "a-20260302020000" {
-					t.Errorf("%+v", begun)
-				}
+			w.end("a", run, "Completed", "2026-03-02T02:10:00Z")
+			if again := w.begin("a", due, "2026-03-02T02:11:00Z"); again.Backup != nil {
+				t.Errorf("a second run: %+v", again)
 			}
-			equal(t, w.told("a"), tc.want...)
+			equal(t, w.told("a"), "02T02:00 ran")
+			if got := w.status("a").Counts; len(got) != 1 || got[contract.SlotRan] != 1 {
+				t.Error(got)
+			}
 		})
 	}
-	w := newWorld(t) // after its window no run comes any more
-	w.apply(daily("a"))
-	w.clock = at("2026-03-02T02:01:00Z")
-	w.apply(other)
-	if begun := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T04:00:00Z"); begun.Backup != nil {
-		t.Errorf("%+v", begun)
-	}
-	equal(t, w.told("a"), "02T02:00 missed")
 }
 
-// TestJitterOfTheNextRun: what is due while a run goes on may begin after it, where runs begin up to their
-// jitter later.
-func TestJitterOfTheNextRun(t *testing.T) {
+// TestPauseOfPendingSlot: a run that waits while its schedule is paused does nothing, whatever its cron
+// string is by then, and one that comes too late after a change is missed.
+func TestPauseOfPendingSlot(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"), daily("b"))
+	w.clock = at("2026-03-02T02:01:00Z")
+	w.apply(daily("a", cron("0 5 * * *")), daily("b", cron("0 5 * * *")))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	if run := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:02:00Z"); run.Backup != nil || run.Slot.Outcome != contract.SlotPaused {
+		t.Errorf("%+v", run)
+	}
+	if run := w.begin("b", "2026-03-02T02:00:00Z", "2026-03-02T03:02:00Z"); run.Backup != nil || run.Slot.Outcome != contract.SlotMissed {
+		t.Errorf("%+v", run)
+	}
+	equal(t, w.told("a"), "02T02:00 paused")
+	equal(t, w.reasons("b"), "02T02:00 missed catch-up: it would have begun 1h2m0s late, and its catch-up window is 1h0m0s")
+}
+
+// TestJitter: Temporal looks whether a run goes on once the jitter of a due time has passed, and so a
+// run that has ended by then takes no later one's place.
+func TestJitter(t *testing.T) {
 	w := newWorld(t)
 	w.apply(daily("a", cron("0 * * * *"), annotated(contract.AnnotationJitter, "30m")))
 	one := w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:25:00Z")
 	w.end("a", one, "Completed", "2026-03-01T14:05:00Z")
 	equal(t, w.told("a"), "01T13:00 ran")
-	w.apply(daily("a", cron("0 * * * *"), annotated(contract.AnnotationJitter, "29m")))
-	if two := w.begin("a", "2026-03-01T14:00:00Z", "2026-03-01T14:20:00Z"); two.Backup == nil {
+	two := w.begin("a", "2026-03-01T14:00:00Z", "2026-03-01T14:20:00Z")
+	if two.Backup == nil || two.Backup.Name != "a-20260301140000" {
+		t.Fatalf("%+v", two)
+	}
+	w.end("a", two, "Completed", "2026-03-01T15:45:00Z")
+	equal(t, w.told("a"), "01T13:00 ran", "01T14:00 ran", "01T15:00 skipped")
+}
+
+// TestJitterOfTheNextSlot: a run that begins when the next due time has passed leaves that alone while
+// its jitter goes on, for it has a run of its own; after an outage the last whose jitter has passed is taken.
+func TestJitterOfTheNextSlot(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a", cron("*/10 * * * *"), annotated(contract.AnnotationJitter, "9m")))
+	one := w.begin("a", "2026-03-01T12:10:00Z", "2026-03-01T12:20:01Z")
+	w.end("a", one, "Completed", "2026-03-01T12:21:00Z")
+	two := w.begin("a", "2026-03-01T12:20:00Z", "2026-03-01T12:25:00Z")
+	if two.Backup == nil {
+		t.Fatalf("%+v", two)
+	}
+	w.end("a", two, "Completed", "2026-03-01T12:26:00Z")
+	three := w.begin("a", "2026-03-01T12:30:00Z", "2026-03-01T13:05:00Z")
+	if three.Backup == nil || three.Backup.Name != "a-20260301125000" {
+		t.Fatalf("%+v", three)
+	}
+	w.end("a", three, "Completed", "2026-03-01T13:06:00Z")
+	if four := w.begin("a", "2026-03-01T13:00:00Z", "2026-03-01T13:08:00Z"); four.Backup == nil {
+		t.Errorf("%+v", four)
+	}
+	equal(t, w.told("a"), "01T12:10 ran", "01T12:20 ran", "01T12:30 missed", "01T12:40 missed", "01T12:50 ran", "01T13:00 running")
+}
+
+// TestBufferTooLate: a buffered run that would begin later than the longest run took is missed, and
+// its due time stays without a good backup.
+func TestBufferTooLate(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a", annotated(contract.AnnotationOverlap, "bufferOne")))
+	one := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:00:00Z")
+	w.end("a", one, "Completed", "2026-03-02T05:30:00Z")
+	two := w.begin("a", "2026-03-03T02:00:00Z", "2026-03-03T06:00:00Z")
+	if two.Backup != nil || two.Slot.Outcome != contract.SlotMissed || two.Slot.Reason != "catch-up: it would have begun 4h0m0s late, and its catch-up window is 3h30m0s" {
 		t.Errorf("%+v", two)
+	}
+	measures, err := w.Measures(t.Context())
+	if err != nil || len(measures) != 1 || !measures[0].NextDue.Equal(at("2026-03-03T02:00:00Z")) {
+		t.Errorf("%+v %v", measures, err)
+	}
+}
+
+// TestDefaultOverlap: a schedule that says nothing skips, and is said to.
+func TestDefaultOverlap(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	if got := w.status("a").Overlap; got != contract.OverlapSkip {
+		t.Error(got)
 	}
 }
 

@@ -152,7 +152,7 @@ func originText(from string) string {
 
 // describeRules tells what a valid definition means.
 func describeRules(row *contract.ScheduleStatus, r *rules, runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, now time.Time) {
-	fillSlots(runs, d, r, now.Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+	fillPassedSlots(runs, d, r, now)
 	row.Zone, row.TTL, row.CatchUp, row.Rehearse = r.timing.Zone(), r.ttl.String(), r.window(runs.Longest).String(), r.rehearse
 	if r.jitter > 0 {
 		row.Jitter = r.jitter.String()
