@@ -84,7 +84,7 @@ func endsWork(word string, isWork bool) bool {
 	switch strings.ToLower(word) {
 	case "succeeded", "completed", "complete", "failed", "finished", "done":
 		return true
-	case "error", "errored", "stopped", "ready", "valid", "invalid", "expired":
+	case "error", "errored", "rejected", "stopped", "ready", "valid", "invalid", "expired":
 		return isWork
 	}
 	return false

@@ -22,6 +22,7 @@ func TestWorkThatHadEnded(t *testing.T) {
 		"backup of a database":               {resource: "backups.postgresql.cnpg.io", status: `{"phase":"completed","stoppedAt":"2026-01-02T03:04:05Z"}`, skip: true},
 		"certificate that was issued":        {resource: "certificaterequests.cert-manager.io", status: `{"conditions":[{"type":"Ready","status":"True"}]}`, skip: true},
 		"order that was valid":               {resource: "orders.acme.cert-manager.io", status: `{"state":"valid"}`, skip: true},
+		"restore that was rejected":          {resource: "perconaservermongodbrestores.psmdb.percona.com", status: `{"state":"rejected"}`, skip: true},
 		"order that failed":                  {resource: "orders.acme.cert-manager.io", status: `{"state":"errored","failureTime":"2026-01-02T03:04:05Z"}`, skip: true},
 		"challenge that failed":              {resource: "challenges.acme.cert-manager.io", status: `{"state":"errored","processing":false}`, skip: true},
 		"request that was denied":            {resource: "certificaterequests.cert-manager.io", status: `{"conditions":[{"type":"Denied","status":"True"},{"type":"Ready","status":"False","reason":"Denied"}]}`, skip: true},
