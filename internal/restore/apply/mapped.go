@@ -52,21 +52,32 @@ func (t *transformer) remappedNames(o storedObject, want *desired) ([]string, er
 	if _, mapped := mapping[o.entry.Namespace]; mapped || len(mapping) == 0 || o.entry.Resource == "namespaces" {
 		return nil, nil
 	}
-	rules, unmapped := *t.rules, map[string]any{}
-	rules.NamespaceMapping = nil
-	if err := json.Unmarshal(o.body, &unmapped); err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
-	}
-	if _, err := t.registry.Restore(&rules, o.entry.Resource, unmapped); err != nil || reflect.DeepEqual(unmapped, want.object) {
-		return nil, err
-	}
 	var names []string
 	for _, from := range slices.Sorted(maps.Keys(mapping)) {
-		if mapping[from] != from && bytes.Contains(o.body, []byte(from)) {
+		if mapping[from] == from || !bytes.Contains(o.body, []byte(from)) {
+			continue
+		}
+		changes, err := t.isChangedBy(o, want, from)
+		if err != nil {
+			return nil, err
+		}
+		if changes {
 			names = append(names, from)
 		}
 	}
 	return names, nil
+}
+
+// isChangedBy tells whether the mapping of one namespace has changed an object.
+func (t *transformer) isChangedBy(o storedObject, want *desired, from string) (bool, error) {
+	rules, unmapped := *t.rules, map[string]any{}
+	rules.NamespaceMapping = maps.Clone(rules.NamespaceMapping)
+	delete(rules.NamespaceMapping, from)
+	if err := json.Unmarshal(o.body, &unmapped); err != nil {
+		return false, fmt.Errorf("decode: %w", err)
+	}
+	_, err := t.registry.Restore(&rules, o.entry.Resource, unmapped)
+	return err == nil && !reflect.DeepEqual(unmapped, want.object), err
 }
 
 // withSubjectsOf is a binding that has the subjects of the live one as well.

@@ -34,17 +34,19 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 		subjects  string
 		service   string
 	}{
-		"binding":                    {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, action: "updated", subjects: "shop copy"},
-		"binding, planned":           {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, dryRun: true, action: restore.PlanUpdate, subjects: "shop"},
-		"binding of both":            {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, live: strings.Replace(binding, `}]`, `},{"kind":"ServiceAccount","name":"app","namespace":"copy"}]`, 1), action: "skipped", subjects: "shop copy"},
-		"webhook":                    {key: hooks.GroupResource() + " o", body: hook, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
-		"webhook, planned":           {key: hooks.GroupResource() + " o", body: hook, dryRun: true, action: restore.PlanSkip, reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
-		"webhook, original is gone":  {key: hooks.GroupResource() + " o", body: hook, gone: true, action: "updated", service: "copy"},
-		"webhook of no one's copies": {key: hooks.GroupResource() + " o", body: strings.ReplaceAll(hook, `"shop"`, `"other"`), live: strings.ReplaceAll(hook, `"shop"`, `"third"`), action: "updated", service: "other"},
+		"binding":          {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, action: "updated", subjects: "shop copy"},
+		"binding, planned": {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, dryRun: true, action: restore.PlanUpdate, subjects: "shop"},
+		"binding of both":  {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, live: strings.Replace(binding, `}]`, `},{"kind":"ServiceAccount","name":"app","namespace":"copy"}]`, 1), action: "skipped", subjects: "shop copy"},
+		"webhook":          {key: hooks.GroupResource() + " o", body: hook, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
+		"webhook, planned": {key: hooks.GroupResource() + " o", body: hook, dryRun: true, action: restore.PlanSkip, reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
+		// Its name contains that of a mapped namespace which is there.
+		"webhook whose text has another": {key: hooks.GroupResource() + " o", body: strings.Replace(hook, `"w.example.com"`, `"app.example.com"`, 1), gone: true, action: "updated", service: "copy"},
+		"webhook, original is gone":      {key: hooks.GroupResource() + " o", body: hook, gone: true, action: "updated", service: "copy"},
+		"webhook of no one's copies":     {key: hooks.GroupResource() + " o", body: strings.ReplaceAll(hook, `"shop"`, `"other"`), live: strings.ReplaceAll(hook, `"shop"`, `"third"`), action: "updated", service: "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: hooks}, kubetest.Type{Resource: bindings}))
-			if s.PutNamespaces("copy"); !tt.gone {
+			if s.PutNamespaces("copy", "app"); !tt.gone {
 				s.PutNamespaces("shop")
 			}
 			if tt.live == "" {
@@ -52,7 +54,7 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 			}
 			s.PutJSON(`{"metadata":{"name":"o"}` + tt.live + `}`)
 			spec := updatePolicy()
-			spec.NamespaceMapping = map[string]string{"shop": "copy"}
+			spec.NamespaceMapping = map[string]string{"shop": "copy", "app": "app2"}
 			run := newRun(t, spec, tt.dryRun, restoretest.Stored{Key: tt.key, Rest: tt.body})
 			rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
 			if rec.Action != tt.action || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
