@@ -43,6 +43,8 @@ type restore struct {
 	linking contract.ApplyResult
 	hooks   int // to run in pods that were made
 	disks   int // that were made of native snapshots
+
+	deferred []contract.ApplyTaskInput // see applyDeferred
 }
 
 func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error) {
@@ -113,6 +115,9 @@ func (r *restore) restoreVolumes(ctx workflow.Context) error {
 func (r *restore) applyLevels(ctx workflow.Context) error {
 	for i, level := range r.plan.Levels {
 		if level.LinkOwners {
+			if err := r.applyDeferred(ctx); err != nil {
+				return err
+			}
 			if err := r.relinkOwners(ctx); err != nil {
 				return err
 			}
@@ -124,17 +129,37 @@ func (r *restore) applyLevels(ctx workflow.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.applyDeferred(ctx)
+}
+
+// applyDeferred takes up what tasks have left since a webhook did not answer: once its pods may be there,
+// and before a level that brings more webhooks.
+func (r *restore) applyDeferred(ctx workflow.Context) error {
+	tasks := r.deferred
+	if r.deferred = nil; len(tasks) == 0 {
+		return nil
+	}
+	r.setStep(ctx, fmt.Sprintf("trying %d tasks again whose objects a webhook has kept out", len(tasks)))
+	return fanOut(ctx, contract.ApplyTask, len(tasks), applyWindow,
+		func(t int) (contract.ApplyTaskInput, string) {
+			return tasks[t], fmt.Sprintf("%s, task %d, what a webhook has kept out", r.plan.Levels[tasks[t].Level].Name, tasks[t].Task+1)
+		},
+		func(_ int, res contract.ApplyResult) { r.addTask(ctx, res) })
 }
 
 func (r *restore) applyTasks(ctx workflow.Context, i int, level contract.LevelPlan) error {
 	r.setStep(ctx, fmt.Sprintf("level %d of %d: %s, %d objects", i+1, len(r.plan.Levels), level.Name, level.Objects))
 	return fanOut(ctx, contract.ApplyTask, level.Tasks, applyWindow,
 		func(t int) (contract.ApplyTaskInput, string) {
-			return contract.ApplyTaskInput{Ref: r.plan.Ref, Level: i, Task: t},
+			return contract.ApplyTaskInput{Ref: r.plan.Ref, Level: i, Task: t, Defer: !r.in.DryRun},
 				fmt.Sprintf("%s, task %d of %d", level.Name, t+1, level.Tasks)
 		},
-		func(_ int, res contract.ApplyResult) { r.addTask(ctx, res) })
+		func(t int, res contract.ApplyResult) {
+			if res.Deferred > 0 {
+				r.deferred = append(r.deferred, contract.ApplyTaskInput{Ref: r.plan.Ref, Level: i, Task: t, Deferred: true})
+			}
+			r.addTask(ctx, res)
+		})
 }
 
 // awaitCRDs waits until the API server serves the kinds that a level has defined: the

@@ -147,6 +147,10 @@ type ApplyTaskInput struct {
 	Ref   RestoreRef `json:"ref"`
 	Level int        `json:"level"`
 	Task  int        `json:"task"`
+	// Defer leaves the objects that a webhook has kept out for as long as it is waited for: what serves it
+	// may come with a later level. Deferred is the task again, for those objects alone.
+	Defer    bool `json:"defer,omitempty"`
+	Deferred bool `json:"deferred,omitempty"`
 }
 
 // ApplyResult counts what a task did. Records is the number of record objects it
@@ -158,6 +162,7 @@ type ApplyResult struct {
 	Hooks    int    `json:"hooks,omitempty"` // to run in pods that were made, or would be
 	Warnings int    `json:"warnings"`
 	Errors   int    `json:"errors"`
+	Deferred int    `json:"deferred,omitempty"` // objects that were left, and are not in the other counts
 }
 
 // AwaitCRDsInput waits until the definitions of a restore are served.

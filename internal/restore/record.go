@@ -24,10 +24,11 @@ type Record struct {
 	Reason     string              `json:"reason,omitempty"`
 	Reasons    []report.Reason     `json:"reasons,omitempty"`
 	Owners     []resource.OwnerRef `json:"owners,omitempty"`
-	Live       string              `json:"live,omitempty"`  // digest of the object that was there before
-	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
-	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
-	Waits      string              `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
+	Live       string              `json:"live,omitempty"`     // digest of the object that was there before
+	Diff       []compare.FieldDiff `json:"diff,omitempty"`     // of a dry run
+	Hooks      int                 `json:"hooks,omitempty"`    // number of hooks to run in a pod that was made, or would be
+	Waits      string              `json:"waits,omitempty"`    // the obstacle that the object waits for, before another attempt
+	Deferred   bool                `json:"deferred,omitempty"` // its task has ended before that attempt
 
 	// DroppedFinalizers are those of controllers, which a restored object is without until they
 	// add them again.
@@ -58,9 +59,14 @@ const (
 	PlanFail   = "fail"
 )
 
-// Tally adds the records of one file of staging to a task's result.
+// Tally adds the records of one file of staging to a task's result. Of objects that wait it counts
+// that they do.
 func Tally(res *contract.ApplyResult, records []Record) {
 	for _, r := range records {
+		if r.Waits != "" {
+			res.Deferred++
+			continue
+		}
 		switch r.Action {
 		case string(report.Created), PlanCreate:
 			res.Counts.Created++

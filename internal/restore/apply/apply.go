@@ -49,6 +49,11 @@ func Task(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 	}
 	a.pass = s.Plan.Plan.Levels[in.Level].Pass
 	all := cutBatches(s.Plan.Plan.Levels[in.Level].Tasks[in.Task])
+	if in.Deferred {
+		err := a.applyDeferred(ctx, in, all, &cur)
+		return cur.Result, err
+	}
+	a.defers = in.Defer
 	for ; cur.Batch < len(all); cur.Batch++ {
 		records, err := a.applyBatch(ctx, all[cur.Batch])
 		if err != nil {
@@ -118,6 +123,7 @@ type applier struct {
 	policy      policy
 	namespaces  *namespaces
 	obstacles   *obstacles
+	defers      bool // leaves what a webhook keeps out to applyDeferred
 }
 
 func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *heartbeat.Recorder, level plan.Level) (*applier, error) {

@@ -59,6 +59,11 @@ func obstacleOf(err error) obstacle {
 // isType says that the obstacle is a type that is not served.
 func (o obstacle) isType() bool { return strings.HasPrefix(string(o), unservedType) }
 
+// isWebhook says that the obstacle is a webhook, which a Service and pods serve.
+func (o obstacle) isWebhook() bool {
+	return strings.HasPrefix(string(o), "webhook ") || strings.HasPrefix(string(o), "conversion webhook ")
+}
+
 // patience is how long a restore waits for the obstacle to go.
 func (o obstacle) patience() time.Duration {
 	switch {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -152,12 +153,57 @@ func (b *batch) applyUnlessBlocked(ctx context.Context, o obstacle, all []*attem
 }
 
 // giveUp ends the way of an object whose obstacle has not gone: what became of it at its
-// last attempt holds.
+// last attempt holds, unless it is left for later.
 func (b *batch) giveUp(at *attempt) {
 	rec := at.record
+	if b.defers && at.obstacle.isWebhook() {
+		rec.Deferred = true
+		b.keep(rec, nil)
+		return
+	}
 	rec.Waits = ""
 	if n := len(rec.Reasons); n > 0 {
 		rec.Reasons[n-1].Message += fmt.Sprintf("; this restore has waited for %s", b.obstacles.patience(at.obstacle))
 	}
 	b.keep(rec, nil)
+}
+
+// applyDeferred tries the objects of a task again that it has left, now that what serves the webhooks that
+// kept them out may have come with the levels after it. Their time begins anew.
+func (a *applier) applyDeferred(ctx context.Context, in contract.ApplyTaskInput, all []plan.Range, cur *applyCursor) error {
+	a.obstacles.behindServices = true
+	for ; cur.Batch < len(all); cur.Batch++ {
+		records, err := a.run.BatchRecords(ctx, in, cur.Batch)
+		if err != nil {
+			return err
+		}
+		deferred := deferredKeys(records)
+		if isWaiting(records) {
+			if records, err = a.applyWaiting(ctx, all[cur.Batch], records); err != nil {
+				return fmt.Errorf("apply what was deferred of level %d task %d: %w", in.Level, in.Task, err)
+			}
+			for i := range records {
+				records[i].Deferred = deferred[records[i].Origin()]
+			}
+			if err := a.run.PutRecords(ctx, in, cur.Batch, records); err != nil {
+				return err
+			}
+		}
+		records = slices.DeleteFunc(records, func(r restore.Record) bool { return !r.Deferred })
+		restore.Tally(&cur.Result, records)
+		if err := a.recorder.Mark(applyCursor{Batch: cur.Batch + 1, Result: cur.Result}, cur.Result.Counts.Total(), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deferredKeys(records []restore.Record) map[archive.Key]bool {
+	keys := map[archive.Key]bool{}
+	for _, rec := range records {
+		if rec.Deferred {
+			keys[rec.Origin()] = true
+		}
+	}
+	return keys
 }

@@ -298,3 +298,51 @@ func TestObstaclesText(t *testing.T) {
 		}
 	}
 }
+
+// TestDeferred: what a webhook keeps out for longer than it is waited for is left, where its pods may come
+// with a later level, and comes then; each object counts once, also where a worker dies in between.
+func TestDeferred(t *testing.T) {
+	t.Parallel()
+	for name, up := range map[string]bool{"the webhook comes up": true, "it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := kubetest.Start(t, kubetest.WithoutNetwork())
+				s.PutNamespaces("n")
+				s.Refuse(kubetest.On("create", kube.ConfigMaps()).Named("a"), http.StatusInternalServerError, metav1.StatusReasonInternalError, webhookDown)
+				run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("a", "b")...)
+				in, all := contract.ApplyTaskInput{Level: 1, Task: 2, Defer: true}, []plan.Range{wholeArchive(run)}
+				first := newTestApplier(t, s, run)
+				first.defers = true
+				records, err := first.applyBatch(t.Context(), all[0])
+				if err != nil || run.PutRecords(t.Context(), in, 0, records) != nil {
+					t.Fatal(err)
+				}
+				cur := applyCursor{Batch: 1, Waiting: []int{0}}
+				if err := first.finishWaiting(t.Context(), in, all, &cur); err != nil {
+					t.Fatal(err)
+				}
+				if cur.Result.Counts != (contract.Counts{Created: 1}) || cur.Result.Errors != 0 || cur.Result.Deferred != 1 {
+					t.Errorf("before: %+v", cur.Result)
+				}
+				want := contract.ApplyResult{Counts: contract.Counts{Failed: 1}, Errors: 1, Records: 1}
+				if up {
+					s.Calm()
+					want = contract.ApplyResult{Counts: contract.Counts{Created: 1}, Records: 1}
+				}
+				for range 2 { // the second is that of a worker that takes over before the first has told
+					cur = applyCursor{}
+					if err := newTestApplier(t, s, run).applyDeferred(t.Context(), in, all, &cur); err != nil {
+						t.Fatal(err)
+					}
+					if cur.Result != want {
+						t.Errorf("%+v, want %+v", cur.Result, want)
+					}
+				}
+				if records, err = run.BatchRecords(t.Context(), in, 0); err != nil || len(records) != 2 || isWaiting(records) {
+					t.Errorf("%+v, %v", records, err)
+				}
+			})
+		})
+	}
+}
