@@ -54,7 +54,7 @@ func TestScheduleReads(t *testing.T) {
 		{"get schedules", []string{"nightly"}},
 		{"schedule get -l team=shop -o name", []string{"nightly\n"}},
 		{"schedule get nightly -o yaml", []string{"apiVersion: velero.io/v1\nkind: Schedule\n", "  schedule: 0 2 * * *\n  template:\n    includedNamespaces:\n    - shop\nstatus:\n"}},
-		{"schedule describe nightly", []string{"Next run:", "RPO:               3h (10805s)", "Rehearse:          weekly", "1 missed, 9 ran", "applied from shop.yaml", "outage", "nightly-20260102090000", "1h0m0s"}},
+		{"schedule describe nightly", []string{"Next run:", "RPO:               3h (10805s)", "Rehearse:          weekly", "Overlap:           bufferOne\n", "1 missed, 9 ran", "applied from shop.yaml", "outage", "nightly-20260102090000", "1h0m0s"}},
 		{"schedule describe nightly -o json", []string{`"rpoSeconds": 10805`}},
 	} {
 		t.Run(tc.line, func(t *testing.T) {
@@ -67,6 +67,17 @@ func TestScheduleReads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDescribedOverlap: the policy is told also where the document has none.
+func TestDescribedOverlap(t *testing.T) {
+	m := &memory{}
+	s := scheduleStatus()
+	s.Overlap = contract.OverlapSkip
+	m.reads = map[string]contract.ReadResult{contract.ReadSchedules + "/nightly": {Schedules: []contract.ScheduleStatus{s}}}
+	if r := lifeboat(t, m, "", "schedule", "describe", "nightly"); !strings.Contains(r.out, "Overlap:           skip\n") {
+		t.Error(r.out, r.errors)
 	}
 }
 
@@ -285,7 +296,7 @@ func TestScheduleDirectory(t *testing.T) {
 	}
 }
 
-// TestCompletedFlags: what a flag takes is offered, on every command that has it.
+// TestCompletedFlags: what a flag takes is offered, on every command that has it, and the names of schedules.
 func TestCompletedFlags(t *testing.T) {
 	m := stock()
 	m.reads[contract.ReadLocations] = contract.ReadResult{Locations: []contract.LocationStatus{{Name: "default"}}}
@@ -302,6 +313,12 @@ func TestCompletedFlags(t *testing.T) {
 		"backup cost -o":                   "table\njson\nyaml\n",
 		"schedule create --preset":         "gfs\n",
 		"schedule create --overlap":        "skip\nbufferOne\n",
+		"schedule describe":                "nightly\n",
+		"schedule get":                     "nightly\n",
+		"schedule pause":                   "nightly\n",
+		"schedule unpause":                 "nightly\n",
+		"schedule trigger":                 "nightly\n",
+		"schedule delete":                  "nightly\n",
 	} {
 		if r := lifeboat(t, m, "", append(append([]string{"__complete"}, strings.Fields(line)...), "")...); !strings.HasPrefix(r.out, want) || !strings.Contains(r.out, ":4") {
 			t.Errorf("%s: %q", line, r.out)
