@@ -24,6 +24,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	lifeboat "github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -134,7 +135,7 @@ func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {
 	checkUnpaused(t, h)
 	checkTriggers(t, h)
 	checkUpdated(t, f, nightly, scheduleText("often", "@every 1s", ns))
-	checkOverlap(t, own)
+	checkOverlap(t, own, ns)
 	checkRestored(t, h, ns)
 
 	h = checkRefilled(t, own, namespace+"-anew")
@@ -204,11 +205,13 @@ func checkUpdated(t *testing.T, f *scheduleFile, nightly, often string) {
 
 // checkOverlap has a worker die in a run, which outlasts its schedule's period then however fast the machine
 // is, and wants an outcome of each second.
-func checkOverlap(t *testing.T, own *harness.Lab) {
+func checkOverlap(t *testing.T, own *harness.Lab, ns string) {
 	t.Helper()
 	h := own.Harness
+	ask(t, h, 0, []string{`schedule "queued" created`}, "schedule", "create", "queued", "--schedule", "0 2 * * *", "--overlap", "bufferOne", "--include-namespaces", ns, "--ttl", "1h")
 	ask(t, h, 0, []string{`schedule "often" unpaused`}, "schedule", "unpause", "often")
 	own.Worker.Kill()
+	triggerQueued(t, h)
 	from := time.Now().Truncate(time.Second).Add(time.Second)
 	before := described(t, h, "often").Info.NumActionsSkippedOverlap
 	eventually(t, "runs are skipped", func() error {
@@ -217,6 +220,7 @@ func checkOverlap(t *testing.T, own *harness.Lab) {
 		}
 		return nil
 	})
+	triggerQueued(t, h) // seconds after the first, whose run waits for a worker
 	own.ReplaceWorker(t)
 	eventually(t, "runs and skipped runs are told", func() error {
 		if c := countOutcomes(since(slots(t, h, "often"), from)); c[contract.SlotRan] < 2 || c[contract.SlotSkipped] < 2 {
@@ -226,6 +230,39 @@ func checkOverlap(t *testing.T, own *harness.Lab) {
 	})
 	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
 	checkAccount(t, h, "often", from, time.Second)
+	checkQueued(t, h)
+}
+
+// triggerQueued triggers the schedule with a buffer as the CLI does, which would ask a worker first.
+func triggerQueued(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	c, err := lifeboat.Connect(t.Context(), lifeboat.Options{Address: h.Config.Temporal.Address, Namespace: h.Config.Temporal.Namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.ForCluster(h.Cluster).TriggerSchedule(t.Context(), false, "queued", contract.OverlapBufferOne); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkQueued wants a backup of each of the two triggers, of which the second has waited for the first.
+func checkQueued(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	var all []contract.ScheduleSlot
+	eventually(t, "both runs end", func() error {
+		if all = slots(t, h, "queued"); countOutcomes(all)[contract.SlotRan] < 2 {
+			return fmt.Errorf("%+v", all)
+		}
+		return nil
+	})
+	if second, first := all[0], all[1]; len(all) != 2 || !first.Triggered || !second.Triggered || second.Started.Before(first.Ended.Truncate(time.Second)) {
+		t.Errorf("%+v", all)
+	}
+	if got := backupsOf(t, h, "queued"); len(got) != 2 {
+		t.Errorf("backups %v", got)
+	}
+	ask(t, h, 0, nil, "schedule", "delete", "queued", "--confirm")
 }
 
 // checkAccount wants of a schedule that was paused just now that it has stopped, that each due time ran or
