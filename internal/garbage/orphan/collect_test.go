@@ -303,6 +303,67 @@ func (i *installation) heal() {
 	i.wire.setFault(nil)
 }
 
+// TestSnapshotLocationThatIsGone: a backup whose snapshots are in a location that the configuration has
+// no more has one try a run, with a pause that grows. The plan says why it stays; others go.
+func TestSnapshotLocationThatIsGone(t *testing.T) {
+	server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("a", "", time.Now().Add(time.Hour), i.snapshot(i.tags("a")))
+		i.commit("b", "", time.Now().Add(2*time.Hour))
+		time.Sleep(3 * time.Hour)
+		i.snapshots = w.connect("another")
+		i.Snapshots = i.snapshots
+		c := i.collection(server)
+		for tries, wait := range []time.Duration{0, time.Hour, 2 * time.Hour} {
+			time.Sleep(wait)
+			for range 2 { // the second has nothing to do
+				if err := c.run(t.Context(), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			plan, err := c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()})
+			if err != nil || len(plan.Delete) > 0 || len(plan.Keep) != 1 {
+				t.Fatalf("%+v, %v", plan, err)
+			}
+			if row := plan.Keep[0]; row.Name != "a" || row.Tries != tries+1 || row.Cause != garbage.CauseFailed ||
+				!strings.Contains(row.Reason, `is tried again at`) || !strings.Contains(row.Reason, `location "ebs", which this worker does not know`) {
+				t.Errorf("%+v", row)
+			}
+		}
+	})
+}
+
+// TestStorageLocationThatIsGone: a plan whose storage location was removed from the configuration
+// before it was carried out has the deletion, and the record of its failure, fail by the
+// location's name; the next plan has no row of a location that nobody knows, and its backups stay.
+func TestStorageLocationThatIsGone(t *testing.T) {
+	server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("a", "", time.Now().Add(time.Hour))
+		time.Sleep(2 * time.Hour)
+		plan, err := i.collection(server).runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()})
+		if err != nil || len(plan.Delete) != 1 {
+			t.Fatalf("%+v, %v", plan, err)
+		}
+		row, was := plan.Delete[0], i.store()
+		i.stores = repositorytest.Stores{"another": memstore.New()}
+		i.restart()
+		c := i.collection(server)
+		failed := c.delete(t.Context(), row, time.Now())
+		recorded := c.runner.Record(t.Context(), contract.GarbageTry{Name: row.Name, Location: row.Location, UID: row.UID, At: time.Now(), Error: "x"})
+		for _, err := range []error{failed, recorded} {
+			if err == nil || !strings.Contains(err.Error(), `"default"`) {
+				t.Error(err)
+			}
+		}
+		if plan, err = c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()}); err != nil || len(plan.Delete)+len(plan.Keep)+len(plan.Unread) > 0 || !was.Has(layout.Backup{Name: "a"}.Metadata()) {
+			t.Errorf("%+v, %v", plan, err)
+		}
+	})
+}
+
 // TestRandomSequences: whatever happens in whatever order, with backups that fail, in part or all of
 // them, or are found to be corrupt, no snapshot goes that a backup or a running run names, the floor
 // holds, nothing foreign is touched, and two runs later nothing is left that has expired and that
