@@ -7,6 +7,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
@@ -57,5 +61,17 @@ func TestNoTemporal(t *testing.T) {
 	_, _, err := connectTemporal(t.Context(), cfg, temporal.Poller{}, slog.New(slog.DiscardHandler), &export.Telemetry{})
 	if err == nil || !strings.Contains(err.Error(), "temporal at 127.0.0.1:1: ") || !strings.Contains(err.Error(), "correct temporal.address") {
 		t.Error(err)
+	}
+}
+
+// TestValidationFrequency of Velero's document is accepted, and said to have no effect.
+func TestValidationFrequency(t *testing.T) {
+	var out strings.Builder
+	cfg := &config.Config{BackupStorageLocations: make([]velerov1.BackupStorageLocation, 2)}
+	cfg.BackupStorageLocations[0].Name, cfg.BackupStorageLocations[1].Name = "west", "east"
+	cfg.BackupStorageLocations[0].Spec.ValidationFrequency = &metav1.Duration{Duration: time.Minute}
+	openLocations(cfg, nil, slog.New(slog.NewTextHandler(&out, nil)))
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "spec.validationFrequency has no effect") || !strings.Contains(got, "location=west period=2m0s") {
+		t.Error(got)
 	}
 }
