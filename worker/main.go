@@ -227,6 +227,11 @@ func secretsOf(namespace string, kc *kube.Client) func(ctx context.Context, name
 
 func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repository.Locations {
 	secrets := secretsOf(cfg.Namespace, kc)
+	for _, l := range cfg.BackupStorageLocations {
+		if l.Spec.ValidationFrequency != nil {
+			log.Warn("spec.validationFrequency has no effect: every location is validated on one period, and for each answer", "location", l.Name, "period", reachPeriod)
+		}
+	}
 	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, 0, secrets)).WithProbe(repository.OpenS3(cfg, log, 1, secrets))
 }
 

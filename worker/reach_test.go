@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/catalog"
@@ -119,4 +122,16 @@ func TestReachLooks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestValidationFrequency of Velero's document is accepted, and said to have no effect.
+func TestValidationFrequency(t *testing.T) {
+	var out strings.Builder
+	cfg := &config.Config{BackupStorageLocations: make([]velerov1.BackupStorageLocation, 2)}
+	cfg.BackupStorageLocations[0].Name, cfg.BackupStorageLocations[1].Name = "west", "east"
+	cfg.BackupStorageLocations[0].Spec.ValidationFrequency = &metav1.Duration{Duration: time.Minute}
+	openLocations(cfg, nil, slog.New(slog.NewTextHandler(&out, nil)))
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "spec.validationFrequency has no effect") || !strings.Contains(got, "location=west period=2m0s") {
+		t.Error(got)
+	}
 }

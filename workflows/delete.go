@@ -68,7 +68,11 @@ func (d *deletion) deleteFiles(ctx workflow.Context) error {
 // deleteExpired is all phases at once, for a run of which nobody waits for the single steps.
 func (d *deletion) deleteExpired(ctx workflow.Context) error {
 	d.setStep(ctx, "deleting snapshots and files")
+	options := withDurableOptions(ctx, "delete "+d.in.Name)
+	if d.in.Within > 0 {
+		options = withOneTry(ctx, "delete "+d.in.Name, d.in.Within)
+	}
 	var err error
-	d.files, err = runActivity(withDurableOptions(ctx, "delete "+d.in.Name), contract.DeleteExpired, d.in)
+	d.files, err = runActivity(options, contract.DeleteExpired, d.in)
 	return err
 }

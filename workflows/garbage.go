@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,18 @@ import (
 const (
 	deletionsAtOnce    = 8
 	deletionsAtOnceOld = 4
+)
+
+// How long the deletion of an expired backup may take, and what is asked of a place that may not
+// answer: it is a try, and the next is that of a later round. Once one has failed in a way that time
+// may mend, the others of the round get less: of a Region that does not answer all backups would
+// otherwise be waited for in turn, and what can be deleted behind them. What takes longer goes on
+// from where it was left.
+const (
+	deletionTime      = 15 * time.Minute
+	hurryTime         = 2 * time.Minute
+	garbageAttempts   = 3 // a lost worker and a reset connection are no reason to wait for an hour
+	recordGarbageTime = hurryTime
 )
 
 // collectEvery is how long an expired backup may still be there.
@@ -60,26 +73,30 @@ type collection struct {
 	done  contract.GarbageResult
 	now   time.Time // of the plan
 	ended bool
+	// hurry says that a deletion of this round has failed in a way that time may mend.
+	hurry bool
+	// unrecorded are the failures that could not be written down: the next plan has them again.
+	unrecorded int
 }
 
 // collect carries out one plan. A round ends, with the wait for the next, when a plan has
 // left nothing to delete or nothing of it could be done.
 func (c *collection) collect(ctx workflow.Context) error {
 	c.setStep(ctx, "looking for expired backups")
-	c.now = workflow.Now(ctx)
+	c.now, c.hurry = workflow.Now(ctx), false
 	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster, DryRun: c.in.DryRun})
 	if err != nil {
 		return err
 	}
 	c.done.Plan, c.done.Errors = plan, nil
-	before := c.done.Deleted + c.done.Failed
+	before := c.settled()
 	if !c.in.DryRun && len(plan.Delete) > 0 {
 		c.setStep(ctx, fmt.Sprintf("deleting %d expired backups", len(plan.Delete)+plan.MoreDelete))
 		if err := c.deleteAll(ctx, plan.Delete); err != nil {
 			return err
 		}
 	}
-	if plan.MoreDelete > 0 && c.done.Deleted+c.done.Failed > before {
+	if plan.MoreDelete > 0 && c.settled() > before {
 		return nil // the next plan has the rest
 	}
 	if err := c.collectOrphans(ctx); err != nil {
@@ -88,11 +105,14 @@ func (c *collection) collect(ctx workflow.Context) error {
 	return c.endRound(ctx)
 }
 
+// settled counts the backups that the next plan of this round has no more.
+func (c *collection) settled() int { return c.done.Deleted + c.done.Failed - c.unrecorded }
+
 // orphansPerActivity bounds what one activity removes: some minutes of EC2's rate.
 const orphansPerActivity = 50
 
-// orphanSearchTime bounds a search for orphans: expired backups do not wait for it, and the
-// next round searches again.
+// orphanSearchTime bounds a search for orphans, and a removal: expired backups do not wait for
+// it, and the next round searches again.
 const orphanSearchTime = 15 * time.Minute
 
 // collectOrphans removes what no backup and no run names any more. What fails is told in the
@@ -129,7 +149,7 @@ func (c *collection) removeOrphans(ctx workflow.Context, plan contract.OrphanPla
 		all = all[len(some):]
 		c.setStep(ctx, fmt.Sprintf("removing %d orphans", len(some)+len(all)))
 		in := contract.RemoveOrphansInput{Orphans: some, Cluster: c.in.Cluster, Run: thisRun(workflow.GetInfo(ctx))}
-		res, err := runActivity(withDurableOptions(ctx, "orphans"), contract.RemoveOrphans, in)
+		res, err := runActivity(withOneTry(ctx, "orphans", orphanSearchTime), contract.RemoveOrphans, in)
 		if err != nil {
 			plan.Unread = append(plan.Unread, "orphans could not be removed: "+errorMessage(err))
 			continue
@@ -142,19 +162,23 @@ func (c *collection) removeOrphans(ctx workflow.Context, plan contract.OrphanPla
 	return plan
 }
 
-// endRound waits for the next round, if there is one today.
+// endRound waits for the next round, if there is one today. A round that midnight found at work
+// goes on for the day that has begun: the schedule has left that day's run out, since this one went on.
 func (c *collection) endRound(ctx workflow.Context) error {
 	c.done.Rounds++
+	today := workflow.Now(ctx)
+	if workflow.GetVersion(ctx, "a collection outlasts midnight", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		today = c.now
+	}
 	next := workflow.Now(ctx).Add(collectEvery).UTC()
-	if c.ended = !c.in.Hourly || next.YearDay() != c.now.UTC().YearDay(); c.ended {
+	if c.ended = !c.in.Hourly || next.YearDay() != today.UTC().YearDay(); c.ended {
 		return nil
 	}
 	c.setStep(ctx, fmt.Sprintf("waiting; %d backups deleted, %d could not be", c.done.Deleted, c.done.Failed))
 	return workflow.Sleep(ctx, collectEvery)
 }
 
-// deleteAll deletes backups, some at a time. Its error is a cancel, or that a failure could
-// not be recorded: without the record the backup would be tried for ever.
+// deleteAll deletes backups, some at a time. Its error is a cancel.
 func (c *collection) deleteAll(ctx workflow.Context, rows []contract.GarbageRow) error {
 	var first error
 	atOnce := int64(deletionsAtOnce)
@@ -185,7 +209,10 @@ func (c *collection) deleteAll(ctx workflow.Context, rows []contract.GarbageRow)
 
 func (c *collection) deleteOne(ctx workflow.Context, row contract.GarbageRow) error {
 	var res contract.DeleteResult
-	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: c.now, OneActivity: true, Place: row.Place}
+	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: c.now, OneActivity: true, Place: row.Place, Within: deletionTime}
+	if c.hurry {
+		in.Within = hurryTime
+	}
 	err := workflow.ExecuteChildWorkflow(c.childOptions(ctx, row), contract.DeleteBackupWorkflow, in).Get(ctx, &res)
 	switch {
 	case err == nil:
@@ -198,13 +225,35 @@ func (c *collection) deleteOne(ctx workflow.Context, row contract.GarbageRow) er
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	try := contract.GarbageTry{Name: row.Name, Location: row.Location, UID: row.UID, At: c.now, Error: errorMessage(err)}
+	c.hurry = c.hurry || mayMend(err)
+	return c.recordFailure(ctx, row, err)
+}
+
+// mayMend tells whether an error is one that time may mend: what is denied or locked is told at
+// once, and keeps nobody waiting.
+func mayMend(err error) bool {
+	var app *temporal.ApplicationError
+	return !errors.As(err, &app) || !app.NonRetryable()
+}
+
+// recordFailure writes down that a backup could not be deleted, for the pause before the next try.
+// Where the location cannot even be written to, the next round tries without a pause, and nobody
+// else waits for it.
+func (c *collection) recordFailure(ctx workflow.Context, row contract.GarbageRow, cause error) error {
+	try := contract.GarbageTry{Name: row.Name, Location: row.Location, UID: row.UID, At: c.now, Error: errorMessage(cause)}
 	c.done.Failed++
+	_, err := runActivity(withOneTry(ctx, row.Name, recordGarbageTime), contract.RecordGarbage, try)
+	if err != nil {
+		if ctx.Err() != nil || workflow.GetVersion(ctx, "failures that cannot be recorded", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			return err
+		}
+		c.unrecorded++
+		try.Error += "; this could not be recorded: " + errorMessage(err)
+	}
 	if len(c.done.Errors) < errorsInResult {
 		c.done.Errors = append(c.done.Errors, try)
 	}
-	_, err = runActivity(withDurableOptions(ctx, row.Name), contract.RecordGarbage, try)
-	return err
+	return nil
 }
 
 // childOptions are those of the deletion of a backup: the id is the one that a person's

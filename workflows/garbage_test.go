@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -52,7 +53,11 @@ func orphanPhases() []phase {
 func TestGarbagePhases(t *testing.T) {
 	known := slices.Concat(garbagePhases(), expiredPhases())
 	for _, p := range garbagePhases()[:2] {
-		for _, f := range []fault{retried, lostWorker, final, givenUp, cancelled} {
+		faults := []fault{retried, lostWorker, final, givenUp, cancelled}
+		if p.activity == contract.RecordGarbage.Name {
+			faults = []fault{retried, lostWorker, cancelled} // TestGarbageThatCannotBeRecorded has the others
+		}
+		for _, f := range faults {
 			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
 				t.Parallel()
 				p.test(t, f, known, func(t *testing.T) *stage {
@@ -77,8 +82,8 @@ func TestGarbage(t *testing.T) {
 	}
 	slices.SortFunc(asked, func(a, b contract.DeleteBackupInput) int { return strings.Compare(a.Name, b.Name) })
 	want := []contract.DeleteBackupInput{
-		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime(), OneActivity: true, Place: "p-1"},
-		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime(), OneActivity: true, Place: "p-1"},
+		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime(), OneActivity: true, Place: "p-1", Within: 15 * time.Minute},
+		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime(), OneActivity: true, Place: "p-1", Within: 15 * time.Minute},
 	}
 	if !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked to delete %+v", asked)
@@ -102,6 +107,74 @@ func TestGarbageThatStays(t *testing.T) {
 	records := s.callsOf(contract.RecordGarbage.Name)
 	if len(records) != 1 || !reflect.DeepEqual(records[0].In, res.Errors[0]) {
 		t.Errorf("recorded %+v", records)
+	}
+}
+
+// regionAway has no deletion of the location west answered: each attempt takes four minutes, as the
+// AWS SDK's own requests do, and ends by a refused connection, or by err.
+func regionAway(s *stage, err error) {
+	west := func(in contract.DeleteBackupInput) bool { return in.Location == "west" }
+	s.env.OnActivity(contract.DeleteExpired.Name, mock.Anything, mock.MatchedBy(west)).After(4*time.Minute).Return(contract.DeleteResult{}, err)
+	s.env.OnActivity(contract.DeleteExpired.Name, mock.Anything, mock.Anything).Return(contract.DeleteResult{Files: 9}, nil)
+}
+
+// TestGarbageOfARegionThatIsAway: forty backups of a Region that does not answer, or refuses, are the
+// oldest. Each has one try, those of another go in the same run, and so do the orphans.
+func TestGarbageOfARegionThatIsAway(t *testing.T) {
+	for name, err := range map[string]error{
+		"unreachable": temporal.NewApplicationError("connection refused", "Unavailable"),
+		"final":       temporal.NewNonRetryableApplicationError("forbidden", contract.ErrTypeDenied, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var plan contract.GarbagePlan
+			for i := range 80 {
+				row := contract.GarbageRow{Name: fmt.Sprint("b", i), Location: "west", UID: fmt.Sprint("u", i), Expired: startTime()}
+				if i >= 40 {
+					row.Location = "east"
+				}
+				plan.Delete = append(plan.Delete, row)
+			}
+			s := newGarbage(t, contract.CollectGarbageInput{}, plan)
+			regionAway(s, err)
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			res := resultOf[contract.GarbageResult](s)
+			if res.Deleted != 40 || res.Failed != 40 || len(s.callsOf(contract.RecordGarbage.Name)) != 40 || len(s.callsOf(contract.DeleteExpired.Name)) != 80 {
+				t.Errorf("%d deleted, %d failed, %d recorded", res.Deleted, res.Failed, len(s.callsOf(contract.RecordGarbage.Name)))
+			}
+			if took := s.env.Now().Sub(startTime()); took > time.Hour || len(s.callsOf(contract.PlanOrphans.Name)) != 1 {
+				t.Errorf("the run took %s, orphans were looked for %d times", took, len(s.callsOf(contract.PlanOrphans.Name)))
+			}
+		})
+	}
+}
+
+// TestGarbageThatCannotBeRecorded: where a location cannot even be written to, the next plan is that
+// of the next round, others are deleted, orphans looked for, and the result says so.
+func TestGarbageThatCannotBeRecorded(t *testing.T) {
+	for _, f := range []fault{final, givenUp, unmended} {
+		t.Run(string(f), func(t *testing.T) {
+			plan := expired("a", "b")
+			plan.MoreDelete = 1
+			stuck := expired("a")
+			stuck.MoreDelete = 1
+			s := newGarbage(t, contract.CollectGarbageInput{}, plan, stuck)
+			s.env.OnActivity(contract.DeleteExpired.Name, mock.Anything, mock.MatchedBy(func(in contract.DeleteBackupInput) bool { return in.Name == "a" })).
+				Return(contract.DeleteResult{}, temporal.NewNonRetryableApplicationError("forbidden", contract.ErrTypeDenied, nil))
+			s.env.OnActivity(contract.DeleteExpired.Name, mock.Anything, mock.Anything).Return(contract.DeleteResult{Files: 9}, nil)
+			s.env.OnActivity(contract.RecordGarbage.Name, mock.Anything, mock.Anything).Return(contract.Nothing{}, f.failure(contract.RecordGarbage.Name, 1))
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			res := resultOf[contract.GarbageResult](s)
+			if res.Deleted != 1 || res.Failed != 2 || len(res.Errors) != 1 || !strings.Contains(res.Errors[0].Error, "could not be recorded") || len(s.callsOf(contract.PlanOrphans.Name)) != 1 {
+				t.Errorf("%+v", res)
+			}
+			if took := s.env.Now().Sub(startTime()); took > 10*time.Minute {
+				t.Errorf("the run took %s", took)
+			}
+		})
 	}
 }
 
@@ -132,6 +205,26 @@ func TestGarbageOfADay(t *testing.T) {
 	}
 	if len(s.waits) != 21 || s.waits[0] != time.Hour || len(s.callsOf(contract.PlanGarbage.Name)) != 23 {
 		t.Errorf("%d waits, %d plans", len(s.waits), len(s.callsOf(contract.PlanGarbage.Name)))
+	}
+}
+
+// TestGarbageOverMidnight: a round that midnight finds at work goes on for the day that has begun,
+// whose own run the schedule has left out.
+func TestGarbageOverMidnight(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, expired("a"))
+	s.env.SetStartTime(time.Date(2026, 3, 1, 23, 50, 0, 0, time.UTC))
+	s.lasts[contract.DeleteExpired.Name] = func(int) time.Duration { return 20 * time.Minute }
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	plans := s.callsOf(contract.PlanGarbage.Name)
+	for i, c := range plans[1:] {
+		if gap := c.Began.Sub(plans[i].Began); gap > 2*time.Hour {
+			t.Errorf("no plan for %s before %s", gap, c.Began)
+		}
+	}
+	if end, want := s.env.Now().UTC(), time.Date(2026, 3, 2, 23, 10, 0, 0, time.UTC); !end.Equal(want) {
+		t.Errorf("ended at %s, want %s", end, want)
 	}
 }
 

@@ -79,6 +79,15 @@ func withDurableOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// withOneTry are the durable options of what a later round tries again: it sits out no outage, and
+// is given up on within a time.
+func withOneTry(ctx workflow.Context, summary string, within time.Duration) workflow.Context {
+	ctx = workflow.WithScheduleToCloseTimeout(withDurableOptions(ctx, summary), within)
+	retry := *workflow.GetActivityOptions(ctx).RetryPolicy
+	retry.MaximumAttempts = garbageAttempts
+	return workflow.WithRetryPolicy(ctx, retry)
+}
+
 // withPromptQueue gives an activity to the slots that no long work takes.
 func withPromptQueue(ctx workflow.Context) workflow.Context {
 	return workflow.WithTaskQueue(ctx, contract.PromptQueue(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)))

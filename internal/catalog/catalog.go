@@ -24,6 +24,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,10 @@ type Reader struct {
 	Examine func(context.Context) ([]contract.Check, error)
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
+
+	mu sync.Mutex
+	// failedChecks are the locations of which the last check found that no backup can be stored.
+	failedChecks map[string]bool
 }
 
 // Schedules tells of the named schedule, or of all of them.

@@ -163,6 +163,50 @@ func TestLocationPhases(t *testing.T) {
 	}
 }
 
+// TestLocationThatMayNotBeWrittenTo: no validation writes; once a check has found that no backup can be
+// stored, the location is Unavailable and says why, until a validation finds that one can.
+func TestLocationThatMayNotBeWrittenTo(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		reason string
+	}{
+		"denied":     {&awserr.Error{Op: "put", Kind: store.ErrAccessDenied, Cause: errors.New("403 AccessDenied")}, store.ReasonAccessDenied},
+		"capability": {&awserr.Error{Op: "put", Kind: store.ErrUnsupported, Cause: errors.New("501")}, store.ReasonUnsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := repositorytest.Holding("a")
+			r := readerOver(repositorytest.Stores{"default": st})
+			look := func(verb, phase, reason string) {
+				t.Helper()
+				res, err := r.Read(t.Context(), contract.ReadInput{Verb: verb, Name: "default"})
+				if err != nil || len(res.Locations) != 1 {
+					t.Fatalf("%+v, %v", res, err)
+				}
+				if l := res.Locations[0]; l.Phase != phase || l.Reason != reason || reason != "" && !strings.Contains(l.Message, "no backup can be stored") {
+					t.Errorf("%s: %+v", verb, l)
+				}
+			}
+			before := len(st.Keys())
+			st.Fail(memstore.On(memstore.OpPut), c.err)
+			look(contract.ReadLocations, "Available", "")
+			look(contract.ReadLocationCheck, "Available", "") // it lists the capabilities instead
+			look(contract.ReadLocations, "Unavailable", c.reason)
+			st.Heal()
+			look(contract.ReadLocations, "Available", "")
+			writes := len(st.Requests())
+			look(contract.ReadLocations, "Available", "")
+			for _, r := range st.Requests()[writes:] {
+				if r.Op == memstore.OpPut {
+					t.Errorf("a validation writes %s", r.Key)
+				}
+			}
+			if left := len(st.Keys()); left != before {
+				t.Errorf("%d keys, %d before", left, before)
+			}
+		})
+	}
+}
+
 // Where credentials come from is told, and nothing of them.
 func TestLocationCredentials(t *testing.T) {
 	for want, bsl := range map[string]velerov1.BackupStorageLocationSpec{

@@ -146,14 +146,14 @@ func (c *Reader) listLocations(ctx context.Context, in contract.ReadInput) (cont
 	res := contract.ReadResult{Locations: make([]contract.LocationStatus, len(named))}
 	var group sync.WaitGroup
 	for i, bsl := range named {
-		group.Go(func() { res.Locations[i] = c.locationStatus(ctx, bsl) })
+		group.Go(func() { res.Locations[i] = c.locationStatus(bsl, c.validate(ctx, bsl)) })
 	}
 	group.Wait()
 	return res, nil
 }
 
-// locationStatus says whether a location can be used.
-func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
+// locationStatus says whether a location can be used; invalid is what a validation has found.
+func (c *Reader) locationStatus(bsl *velerov1.BackupStorageLocation, invalid error) contract.LocationStatus {
 	def, err := c.Config.Location("")
 	out := contract.LocationStatus{
 		Name: bsl.Name, Provider: bsl.Spec.Provider, Bucket: bsl.Spec.ObjectStorage.Bucket, Prefix: bsl.Spec.ObjectStorage.Prefix,
@@ -163,14 +163,60 @@ func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorage
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
 	}
-	err = c.Locations.Validate(ctx, bsl)
 	now := time.Now().UTC().Truncate(time.Second)
 	out.LastValidated, out.Credentials = &now, credentialsOf(bsl)
-	if err != nil {
+	if invalid != nil {
 		out.Phase = string(velerov1.BackupStorageLocationPhaseUnavailable)
-		out.Reason, out.Message = whyUnavailable(err)
+		out.Reason, out.Message = whyUnavailable(invalid)
 	}
 	return out
+}
+
+// validate finds out whether a location can be used. It writes nothing, for a bucket with a default
+// retention would keep each probe; only where a check has found that no backup can be stored does it
+// check again, until one can.
+func (c *Reader) validate(ctx context.Context, bsl *velerov1.BackupStorageLocation) error {
+	if err := c.Locations.Validate(ctx, bsl); err != nil {
+		return err
+	}
+	if !c.hasFailedCheck(bsl.Name) {
+		return nil
+	}
+	_, st, err := c.Locations.Get(ctx, bsl.Name)
+	if err != nil {
+		return err
+	}
+	err = neededFailure(store.Check(ctx, st))
+	c.rememberCheck(bsl.Name, err)
+	return err
+}
+
+// neededCapabilities are those without which no backup is stored, or none read back.
+var neededCapabilities = []string{"write", "read", "compose"}
+
+// neededFailure is why a location cannot hold backups, by a check.
+func neededFailure(all []store.Capability) error {
+	for _, one := range all {
+		if one.Err != nil && slices.Contains(neededCapabilities, one.Name) {
+			return fmt.Errorf("%s: %s: %w", one.Name, one.Consequence, one.Err)
+		}
+	}
+	return nil
+}
+
+func (c *Reader) hasFailedCheck(location string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failedChecks[location]
+}
+
+func (c *Reader) rememberCheck(location string, failed error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failedChecks == nil {
+		c.failedChecks = map[string]bool{}
+	}
+	c.failedChecks[location] = failed != nil
 }
 
 // whyUnavailable says why a location cannot be used, and what to do about it.
@@ -206,7 +252,7 @@ func (c *Reader) checkLocation(ctx context.Context, in contract.ReadInput) (cont
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
-	row := c.locationStatus(ctx, bsl)
+	row := c.locationStatus(bsl, c.Locations.Validate(ctx, bsl))
 	if row.Phase != string(velerov1.BackupStorageLocationPhaseAvailable) {
 		return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
 	}
@@ -214,7 +260,9 @@ func (c *Reader) checkLocation(ctx context.Context, in contract.ReadInput) (cont
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	for _, p := range store.Check(ctx, st) {
+	all := store.Check(ctx, st)
+	c.rememberCheck(bsl.Name, neededFailure(all))
+	for _, p := range all {
 		row.Capabilities = append(row.Capabilities, contract.Capability{Name: p.Name, OK: p.OK, Detail: p.Detail, Consequence: p.Consequence})
 	}
 	return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil

@@ -240,6 +240,9 @@ type DeleteBackupInput struct {
 	// Place is a digest of where the location is: a worker that has it elsewhere finds no backup of
 	// the name, and that is no deletion.
 	Place string `json:"place,omitempty"`
+	// Within is how long OneActivity may take: a collection tries again later, and does not sit out
+	// an outage while others wait. Collections that began before name none.
+	Within time.Duration `json:"within,omitempty"`
 }
 
 // DeletePlan is what a deletion works through.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -588,6 +589,33 @@ func TestVerifyCancelled(t *testing.T) {
 	if err == nil || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
+}
+
+// A verification keeps to its bandwidth, measured on a virtual clock, and makes use of it.
+func TestVerifyBandwidth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const bandwidth = 512 << 10
+		w := newWorld(t)
+		w.policy.Bandwidth = bandwidth
+		w.storeVelero(t, "v")
+		noise := make([]byte, 4<<20)
+		_, _ = rand.Read(noise)
+		data, err := repository.EncodeGzipJSON(noise)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Set(layout.Backup{Name: "v"}.Results(), data)
+		began := time.Now()
+		res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: "v", UID: "uid-v"})
+		if err != nil || res.Bytes < int64(len(data)) {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		// A burst of 256 KiB comes at once.
+		want := time.Duration(float64(res.Bytes-256<<10) / bandwidth * float64(time.Second))
+		if took := time.Since(began); took < want*99/100 || took > want*11/10 {
+			t.Errorf("%d bytes took %s, want %s", res.Bytes, took, want)
+		}
+	})
 }
 
 // In a ReadOnly location a backup is verified by name, and the result is not written.

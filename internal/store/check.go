@@ -21,6 +21,8 @@ type Capability struct {
 	Detail string
 	// Consequence is what it means for backups; empty when OK.
 	Consequence string
+	// Err is what went wrong; nil when OK.
+	Err error
 }
 
 // checkTimeout bounds one check of a location, in all.
@@ -70,7 +72,7 @@ func (c *check) runCheck(ctx context.Context, name, consequence string, try func
 	detail, err := try(ctx)
 	one := Capability{Name: name, OK: err == nil, Detail: detail}
 	if err != nil {
-		one.Detail, one.Consequence = err.Error(), consequence
+		one.Detail, one.Consequence, one.Err = err.Error(), consequence, err
 	}
 	c.found = append(c.found, one)
 }

@@ -1,6 +1,8 @@
 package orphan_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -23,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -298,9 +303,71 @@ func (i *installation) heal() {
 	i.wire.setFault(nil)
 }
 
-// TestRandomSequences: whatever happens in whatever order, no snapshot goes that a backup or a
-// running run names, the floor holds, nothing foreign is touched, and two runs later nothing is
-// left that has expired and that nothing protects.
+// TestSnapshotLocationThatIsGone: a backup whose snapshots are in a location that the configuration has
+// no more has one try a run, with a pause that grows. The plan says why it stays; others go.
+func TestSnapshotLocationThatIsGone(t *testing.T) {
+	server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("a", "", time.Now().Add(time.Hour), i.snapshot(i.tags("a")))
+		i.commit("b", "", time.Now().Add(2*time.Hour))
+		time.Sleep(3 * time.Hour)
+		i.snapshots = w.connect("another")
+		i.Snapshots = i.snapshots
+		c := i.collection(server)
+		for tries, wait := range []time.Duration{0, time.Hour, 2 * time.Hour} {
+			time.Sleep(wait)
+			for range 2 { // the second has nothing to do
+				if err := c.run(t.Context(), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			plan, err := c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()})
+			if err != nil || len(plan.Delete) > 0 || len(plan.Keep) != 1 {
+				t.Fatalf("%+v, %v", plan, err)
+			}
+			if row := plan.Keep[0]; row.Name != "a" || row.Tries != tries+1 || row.Cause != garbage.CauseFailed ||
+				!strings.Contains(row.Reason, `is tried again at`) || !strings.Contains(row.Reason, `location "ebs", which this worker does not know`) {
+				t.Errorf("%+v", row)
+			}
+		}
+	})
+}
+
+// TestStorageLocationThatIsGone: a plan whose storage location was removed from the configuration
+// before it was carried out has the deletion, and the record of its failure, fail by the
+// location's name; the next plan has no row of a location that nobody knows, and its backups stay.
+func TestStorageLocationThatIsGone(t *testing.T) {
+	server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("a", "", time.Now().Add(time.Hour))
+		time.Sleep(2 * time.Hour)
+		plan, err := i.collection(server).runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()})
+		if err != nil || len(plan.Delete) != 1 {
+			t.Fatalf("%+v, %v", plan, err)
+		}
+		row, was := plan.Delete[0], i.store()
+		i.stores = repositorytest.Stores{"another": memstore.New()}
+		i.restart()
+		c := i.collection(server)
+		failed := c.delete(t.Context(), row, time.Now())
+		recorded := c.runner.Record(t.Context(), contract.GarbageTry{Name: row.Name, Location: row.Location, UID: row.UID, At: time.Now(), Error: "x"})
+		for _, err := range []error{failed, recorded} {
+			if err == nil || !strings.Contains(err.Error(), `"default"`) {
+				t.Error(err)
+			}
+		}
+		if plan, err = c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()}); err != nil || len(plan.Delete)+len(plan.Keep)+len(plan.Unread) > 0 || !was.Has(layout.Backup{Name: "a"}.Metadata()) {
+			t.Errorf("%+v, %v", plan, err)
+		}
+	})
+}
+
+// TestRandomSequences: whatever happens in whatever order, with backups that fail, in part or all of
+// them, or are found to be corrupt, no snapshot goes that a backup or a running run names, the floor
+// holds, nothing foreign is touched, and two runs later nothing is left that has expired and that
+// nothing protects.
 func TestRandomSequences(t *testing.T) {
 	seeds := uint64(25)
 	if isSoak() {
@@ -340,13 +407,39 @@ type sequence struct {
 	running []string
 	foreign map[string]bool   // snapshots
 	files   map[string]string // of another cluster
-	had     map[string]bool   // schedules that had a good backup
+	made    map[string]*made  // committed backups by name, those that are gone too
+	// forgotten are the runs that a Temporal lost, with when they last wrote: no collection has had a
+	// clock ahead since.
+	forgotten map[string]time.Time
+	began     map[string]time.Time
+	took      map[string][]string // the snapshots of each backup
+}
+
+// made is a backup that was committed.
+type made struct {
+	schedule string
+	phase    velerov1.BackupPhase
+	n        int // the later the greater
+	corrupt  bool
+}
+
+// worth is that of a backup to the floor, 0 for nothing: a complete one, then one that is partly so.
+func (m *made) worth() int {
+	switch {
+	case m.corrupt:
+		return 0
+	case m.phase == velerov1.BackupPhaseCompleted:
+		return 2
+	case m.phase == velerov1.BackupPhasePartiallyFailed:
+		return 1
+	}
+	return 0
 }
 
 func newSequence(t *testing.T, w *world, seed uint64, server *kubetest.Server) *sequence {
-	s := &sequence{r: rand.New(rand.NewPCG(seed, 7)), server: server, foreign: map[string]bool{}, files: map[string]string{}, had: map[string]bool{}}
+	s := &sequence{r: rand.New(rand.NewPCG(seed, 7)), server: server, foreign: map[string]bool{}, files: map[string]string{}, made: map[string]*made{}, forgotten: map[string]time.Time{}, began: map[string]time.Time{}, took: map[string][]string{}}
 	s.installation = w.install("prod", repositorytest.Stores{"default": memstore.New()})
-	s.policy = retention.Policy{Floor: 1}
+	s.policy = retention.Policy{Floor: 1 + s.r.IntN(3)}
 	s.restart()
 	s.registered()
 	tags := s.tags("theirs")
@@ -375,7 +468,13 @@ func (s *sequence) note(format string, args ...any) {
 
 // step does one thing.
 func (s *sequence) step() {
-	switch s.r.IntN(9) {
+	switch s.r.IntN(11) {
+	case 9:
+		s.findCorrupt()
+	case 10:
+		if s.pick(3) {
+			s.forget()
+		}
 	case 0, 1:
 		s.begin()
 	case 2, 3:
@@ -403,7 +502,7 @@ func (s *sequence) begin() {
 	name := fmt.Sprintf("b%d", s.n)
 	s.stage(name)
 	for range s.r.IntN(3) {
-		s.snapshot(s.tags(name))
+		s.took[name] = append(s.took[name], s.snapshot(s.tags(name)))
 	}
 	if s.pick(3) {
 		s.snapshot(s.tags(name)) // a double, which no manifest will name
@@ -411,7 +510,7 @@ func (s *sequence) begin() {
 	if s.pick(2) {
 		s.writeFiles(name)
 	}
-	s.running = append(s.running, name)
+	s.running, s.began[name] = append(s.running, name), time.Now()
 	s.note("begin %s", name)
 }
 
@@ -438,14 +537,52 @@ func (s *sequence) end() {
 			ids = append(ids, id)
 		}
 	}
+	time.Sleep(time.Second) // no two begin at once
 	s.commit(name, schedule, time.Now().Add(time.Duration(1+s.r.IntN(100))*time.Hour), ids...)
-	s.had[schedule] = true
-	s.note("commit %s of %q with %d", name, schedule, len(ids))
+	s.made[name] = &made{schedule: schedule, phase: s.drawPhase(name), n: len(s.made)}
+	s.note("commit %s of %q with %d: %s", name, schedule, len(ids), s.made[name].phase)
 	if s.pick(4) {
 		return // it is lost before it cleared its staging
 	}
 	_, _ = s.store().DeletePrefix(s.t.Context(), layout.Staging("uid-"+name))
 	s.store().Remove(layout.NameLock(name))
+}
+
+// drawPhase has some committed backups failed, in part or altogether.
+func (s *sequence) drawPhase(name string) velerov1.BackupPhase {
+	phase := []velerov1.BackupPhase{
+		velerov1.BackupPhaseCompleted, velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed,
+	}[s.r.IntN(4)]
+	key := layout.Backup{Name: name}.Metadata()
+	doc, _ := s.store().Object(key)
+	s.store().Set(key, bytes.Replace(doc, []byte(`"phase":"Completed"`), fmt.Appendf(nil, `"phase":%q`, phase), 1))
+	return phase
+}
+
+// findCorrupt has a verification find damage.
+func (s *sequence) findCorrupt() {
+	names := s.committed()
+	if len(names) == 0 {
+		return
+	}
+	name := names[s.r.IntN(len(names))]
+	v := beside.Verification{Name: name, UID: "uid-" + name, At: time.Now()}
+	v.AddDamage("file", "gone")
+	if err := v.Write(s.t.Context(), s.store()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.made[name].corrupt = true
+	s.note("%s is corrupt", name)
+}
+
+// forget has Temporal know none of the runs that go on: nobody will end them.
+func (s *sequence) forget() {
+	for _, name := range s.running {
+		s.runs.end("backup:prod:" + name)
+		s.forgotten[name] = s.began[name]
+	}
+	s.note("Temporal forgets %v", s.running)
+	s.running = nil
 }
 
 // tagged are the tags of the snapshots that are left.
@@ -496,6 +633,9 @@ func (s *sequence) collect() {
 	if s.pick(4) {
 		now = now.Add(time.Duration(s.r.IntN(400)-200) * time.Hour)
 	}
+	if now.After(time.Now()) {
+		clear(s.forgotten)
+	}
 	if s.pick(3) {
 		s.restart()
 	}
@@ -507,8 +647,10 @@ func (s *sequence) collect() {
 		s.inject(side, befalls[what](1+s.r.IntN(80)))
 		what += " of " + side
 	}
+	protected := s.protected()
 	err := s.collection(s.server).run(s.t.Context(), now)
 	s.heal()
+	s.checkFloor(protected)
 	s.note("collect at %s, fault %s: %v", time.Until(now), what, err)
 }
 
@@ -527,7 +669,7 @@ func (s *sequence) check() {
 			s.t.Errorf("the staging of %s, which goes on, is gone", name)
 		}
 	}
-	s.checkFloor()
+	s.checkForgotten(left)
 	for id := range s.foreign {
 		if left[id] == nil {
 			s.t.Errorf("foreign snapshot %s is gone", id)
@@ -540,17 +682,46 @@ func (s *sequence) check() {
 	}
 }
 
-func (s *sequence) checkFloor() {
-	has := map[string]bool{}
-	for _, name := range s.committed() {
-		body, _ := s.store().Object(layout.Backup{Name: name}.Metadata())
-		for schedule := range s.had {
-			has[schedule] = has[schedule] || strings.Contains(string(body), fmt.Sprintf("%q:%q", "velero.io/schedule-name", schedule))
+// checkForgotten: what a run has written is left alone for the grace period, whoever has lost it.
+func (s *sequence) checkForgotten(left map[string]map[string]string) {
+	for name, wrote := range s.forgotten {
+		if time.Since(wrote) >= day {
+			continue
+		}
+		if !s.store().Has(layout.Staging("uid-"+name) + repository.PlanFile) {
+			s.t.Errorf("the staging of %s, which Temporal has forgotten, is gone after %s", name, time.Since(wrote))
+		}
+		for _, id := range s.took[name] {
+			if left[id] == nil {
+				s.t.Errorf("snapshot %s of %s, which Temporal has forgotten, is gone after %s", id, name, time.Since(wrote))
+			}
 		}
 	}
-	for schedule := range s.had {
-		if schedule != "" && !has[schedule] {
-			s.t.Errorf("schedule %s has no backup left", schedule)
+}
+
+// protected are the backups that the floor keeps: of each schedule the last good ones.
+func (s *sequence) protected() (names []string) {
+	of := map[string][]string{}
+	for _, name := range s.committed() {
+		if m := s.made[name]; m.schedule != "" && m.worth() > 0 {
+			of[m.schedule] = append(of[m.schedule], name)
+		}
+	}
+	for _, all := range of {
+		slices.SortFunc(all, func(a, b string) int {
+			return cmp.Or(s.made[b].worth()-s.made[a].worth(), s.made[b].n-s.made[a].n)
+		})
+		names = append(names, all[:min(s.policy.Floor, len(all))]...)
+	}
+	return names
+}
+
+func (s *sequence) checkFloor(protected []string) {
+	s.t.Helper()
+	left := s.committed()
+	for _, name := range protected {
+		if !slices.Contains(left, name) {
+			s.t.Errorf("backup %s is gone, %+v, the floor is %d", name, *s.made[name], s.policy.Floor)
 		}
 	}
 }
@@ -574,9 +745,11 @@ func (s *sequence) settle() {
 	s.runs.err = nil
 	for range 2 {
 		time.Sleep(9 * day)
+		protected := s.protected()
 		if err := s.collection(s.server).run(s.t.Context(), time.Now()); err != nil {
 			s.t.Errorf("collect: %v", err)
 		}
+		s.checkFloor(protected)
 		s.check()
 	}
 	plan, err := s.collection(s.server).runner.Plan(s.t.Context(), contract.PlanGarbageInput{Now: time.Now()})

@@ -145,20 +145,21 @@ func (i *installation) restart() {
 	i.t.Helper()
 	i.locations = repositorytest.Locations(i.stores)
 	i.locations.Config().Cluster = i.cluster
-	i.snapshots = i.connect()
+	i.snapshots = i.connect("ebs")
 	i.Collector = &orphan.Collector{
 		Cluster: i.cluster, Grace: day, Policy: i.policy, Locations: i.locations, Snapshots: i.snapshots, Objects: i.objects, Runs: i.runs, Abandon: abandoner{i},
 	}
 }
 
-func (w *world) connect() *location.Set {
+// connect opens the account as a snapshot location of that name.
+func (w *world) connect(name string) *location.Set {
 	w.t.Helper()
 	file := filepath.Join(w.t.TempDir(), "credentials")
 	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id=AKIALIFEBOAT\naws_secret_access_key=lifeboat-secret\n"), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	doc := velerov1.VolumeSnapshotLocation{}
-	doc.Name, doc.Spec.Provider, doc.Spec.Config = "ebs", "aws", map[string]string{"region": region, "credentialsFile": file}
+	doc.Name, doc.Spec.Provider, doc.Spec.Config = name, "aws", map[string]string{"region": region, "credentialsFile": file}
 	pool := quota.NewPool(quota.DefaultLimits())
 	return location.New(&config.Config{VolumeSnapshotLocations: []velerov1.VolumeSnapshotLocation{doc}}, func(ctx context.Context, d *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, d, ebs.Options{HTTP: w.wire, Limits: pool})

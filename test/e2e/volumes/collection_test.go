@@ -74,6 +74,9 @@ func collectMany(t *testing.T, size bulk) {
 	l.storeMany(t, disk, size)
 	l.listed(t, size.backups) // writes what a list of backups that Lifeboat did not write lacks
 	listed := l.listed(t, size.backups)
+	if listed > time.Second {
+		t.Errorf("a list of all %d took %s", size.backups, listed)
+	}
 	idle, err := l.Worker.PeakRSS()
 	if err != nil {
 		t.Fatal(err)
