@@ -48,6 +48,8 @@ type facts struct {
 	objects  int64
 	records  []record
 
+	checklist []evidence.Check
+
 	worstGap    time.Duration
 	goodBackups int
 }

@@ -3,6 +3,7 @@
 package drill
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -10,13 +11,15 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
-// waiting is a drill that asks for what is not there until it is stopped, which takes a slot.
+// waiting is a drill that asks for what is not there until it is stopped.
 const waiting = `
 apiVersion: lifeboat-backup.github.io/v1
 kind: Drill
@@ -26,29 +29,66 @@ spec:
   assertions: [{name: a, namespace: <ns>, object: {resource: configmaps, name: none}, retries: 100, retryInterval: 1s}]
 `
 
-// TestPriorities: a worker has one slot, and a drill has that. Of what waits behind it the restore goes
-// first, then the backup, and verification last, though it was asked first.
-func TestPriorities(t *testing.T) {
-	h := shared.Idle(t, harness.Options{Cluster: "priorities", Edit: func(c *config.Config) {
-		c.Limits.ConcurrentActivities = 1
-		c.Drills.SigningKey = &config.SigningKey{File: strings.TrimSuffix(shared.key, ".pub")}
-	}})
+// TestDrillDelaysNothing: a worker has one slot for backups and restores, and a drill waits for what does not
+// come: a backup begins and ends meanwhile.
+func TestDrillDelaysNothing(t *testing.T) {
+	h, ns := oneSlot(t, "delays")
 	w, err := h.StartWorker(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Kill)
-	ns := "priorities-" + shared.ID
-	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+ns+"}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: "+ns+"}}")
 	if out, err := h.Run(t.Context(), "backup", "create", "first", "--include-namespaces", ns, "--wait"); err != nil {
 		t.Fatal(err, out)
 	}
 	if err := h.StartDrill(t.Context(), strings.Replace(waiting, "<ns>", ns, 1)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, time.Minute, "the drill has the slot", func() bool {
+	isWaiting := func() bool {
 		return inState(t, h, contract.DrillID(h.Cluster), enumspb.PENDING_ACTIVITY_STATE_STARTED, contract.RunDrillAssertions.Name)
-	})
+	}
+	until(t, time.Minute, "the drill waits", isWaiting)
+	limited, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if out, err := h.Run(limited, "backup", "create", "second", "--include-namespaces", ns, "--wait"); err != nil || !isWaiting() {
+		t.Error(err, out)
+	}
+	if err := h.Temporal.SignalWorkflow(t.Context(), contract.DrillID(h.Cluster), "", contract.StopDrill, nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = h.Temporal.GetWorkflow(t.Context(), contract.DrillID(h.Cluster), "").Get(t.Context(), nil) // it was stopped
+}
+
+// oneSlot is a cluster whose worker has one slot, and a namespace of its own.
+func oneSlot(t *testing.T, cluster string) (*harness.Harness, string) {
+	t.Helper()
+	h := shared.Idle(t, harness.Options{Cluster: cluster, Edit: func(c *config.Config) {
+		c.Limits.ConcurrentActivities = 1
+		c.Drills.SigningKey = &config.SigningKey{File: strings.TrimSuffix(shared.key, ".pub")}
+	}})
+	ns := cluster + "-" + shared.ID
+	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+ns+"}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: "+ns+"}}")
+	return h, ns
+}
+
+// TestPriorities: of what waits for the one slot of a worker the restore goes first, then the backup, and
+// verification last, though it was asked first. Until all wait there is nobody who would do any of it.
+func TestPriorities(t *testing.T) {
+	h, ns := oneSlot(t, "priorities")
+	w, err := h.StartWorker(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := h.Run(t.Context(), "backup", "create", "first", "--include-namespaces", ns, "--wait"); err != nil {
+		t.Fatal(err, out)
+	}
+	w.Stop()
+	decider := worker.New(h.Temporal, contract.TaskQueue(h.Cluster), worker.Options{LocalActivityWorkerOnly: true})
+	workflows.Register(decider, nil)
+	if err := decider.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(decider.Stop)
 
 	backup := contract.BackupInput{Name: "second"}
 	backup.Spec.IncludedNamespaces = []string{ns}
@@ -68,9 +108,10 @@ func TestPriorities(t *testing.T) {
 		}
 		until(t, time.Minute, a.kind+" waits", func() bool { return inState(t, h, a.id, enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, "") })
 	}
-	if err := h.Temporal.SignalWorkflow(t.Context(), contract.DrillID(h.Cluster), "", contract.StopDrill, nil); err != nil {
+	if w, err = h.StartWorker(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.Kill)
 	began := map[string]time.Time{}
 	for _, a := range asked {
 		if err := h.Temporal.GetWorkflow(t.Context(), a.id, "").Get(t.Context(), nil); err != nil {
