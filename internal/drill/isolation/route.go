@@ -19,6 +19,9 @@ const noRouter = "lifeboat-drill"
 func (e *editor) editRoute(resource string, obj map[string]any) {
 	plural, group, _ := strings.Cut(resource, ".")
 	if !isRouting(plural, group) {
+		if !isBuiltIn(group) && !(e.rules.Owned != nil && e.rules.Owned(resource, nameOf(obj))) {
+			e.hideHosts(obj)
+		}
 		return
 	}
 	e.drop(RuleRouter, obj, "", "status")
@@ -32,6 +35,29 @@ func (e *editor) editRoute(resource string, obj map[string]any) {
 		e.editRouter(resource, spec)
 		e.replaceHosts(spec, hostsOf(spec, group == istioGroup))
 	}
+}
+
+// hideHosts is for custom resources of which nobody knows what they lead where: what stands where a host name
+// stands, and looks like one outside of the cluster, becomes another.
+func (e *editor) hideHosts(obj map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(obj)) {
+		part, isObject := obj[key].(map[string]any)
+		if !isObject || key == "metadata" {
+			continue
+		}
+		hosts := slices.DeleteFunc(hostsOf(part, false), func(host string) bool { return !isOutsideName(host) })
+		e.replaceHostsIn(part, key, hosts)
+	}
+}
+
+func hostName() *regexp.Regexp {
+	return regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)+[a-zA-Z][a-zA-Z0-9-]*\.?(:[0-9]+)?$`)
+}
+
+// isOutsideName reports whether a text has the form of a host name that is not one of the cluster's Services.
+func isOutsideName(s string) bool {
+	bare, _, _ := strings.Cut(strings.TrimSuffix(s, "."), ":")
+	return hostName().MatchString(s) && !strings.HasSuffix(bare, ".svc") && !strings.HasSuffix(bare, ".cluster.local")
 }
 
 const (
@@ -153,10 +179,15 @@ func isOurHost(host string) bool {
 // replaceHosts puts other names in the place of hosts: within every text of a spec, and those
 // without a dot, which may be the names of anything, where a host name stands.
 func (e *editor) replaceHosts(spec map[string]any, hosts []string) {
+	e.replaceHostsIn(spec, "spec", hosts)
+}
+
+// replaceHostsIn is replaceHosts for a part of an object that has another name.
+func (e *editor) replaceHostsIn(part map[string]any, name string, hosts []string) {
 	if len(hosts) == 0 {
 		return
 	}
-	e.replaceIn(spec, "spec", "", func(field, s string) string {
+	e.replaceIn(part, name, "", func(field, s string) string {
 		for _, host := range hosts {
 			switch {
 			case strings.Contains(strings.TrimLeft(host, "*."), "."):
