@@ -63,11 +63,7 @@ func (s *Service) Account(ctx context.Context, p *heartbeat.Recorder, in contrac
 	if err != nil {
 		return contract.DrillObjects{}, err
 	}
-	err = j.run.Arc.Walk(ctx, 0, len(j.run.Arc.Members()), func(_ int, e archive.Entry, body []byte) error {
-		p.Count(1, 0)
-		return j.addObject(ctx, e, body)
-	})
-	if err != nil {
+	if err := j.addObjects(ctx, p); err != nil {
 		return contract.DrillObjects{}, fmt.Errorf("account for the objects: %w", err)
 	}
 	return j.account.Counts, j.run.Stage.Put(ctx, accountFile, j.account.finish())
@@ -89,6 +85,11 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 	if err != nil {
 		return nil, err
 	}
+	return s.judge(ctx, run)
+}
+
+// judge begins to hold the objects of a restore against the copy.
+func (s *Service) judge(ctx context.Context, run *restore.Run) (*judgement, error) {
 	types, err := s.Kube.Discover(ctx)
 	if err != nil {
 		return nil, err
@@ -106,6 +107,14 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 	})
 	j.outcomes, err = comparison.ReadOutcomes(ctx, run, func(report.Reason) {})
 	return j, err
+}
+
+// addObjects accounts for all objects of the backup.
+func (j *judgement) addObjects(ctx context.Context, p *heartbeat.Recorder) error {
+	return j.run.Arc.Walk(ctx, 0, len(j.run.Arc.Members()), func(_ int, e archive.Entry, body []byte) error {
+		p.Count(1, 0)
+		return j.addObject(ctx, e, body)
+	})
 }
 
 // addObject accounts for one object.

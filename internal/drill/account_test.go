@@ -1,12 +1,25 @@
 package drill
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 )
 
 // TestSample: the object that is taken out of the copy is one that no controller makes again.
@@ -70,5 +83,56 @@ func TestEmptied(t *testing.T) {
 	}
 	if !slices.Equal(a.Emptied, []string{"claim shop/a", "pod shop/web"}) {
 		t.Errorf("%q", a.Emptied)
+	}
+}
+
+// TestEmptyVolumes: the account finds what got an empty volume in the place of data that is not the drill's: a
+// claim of a shared disk, one of a disk that is kept, and a pod with a share of its own. No more than L4 is proven then.
+func TestEmptyVolumes(t *testing.T) {
+	claim := func(name, spec string) restoretest.Stored {
+		return restoretest.Stored{Key: "persistentvolumeclaims n/" + name, Rest: `,"apiVersion":"v1","kind":"PersistentVolumeClaim","spec":{"accessModes":["ReadWriteMany"],"resources":{"requests":{"storage":"1Gi"}}` + spec + `}`}
+	}
+	const share = `,"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","%s":{}}]}`
+	run, _ := restoretest.StoredSession(t, []restoretest.Stored{
+		claim("shared", `,"storageClassName":"","volumeName":"nfs"`), claim("kept", `,"storageClassName":"gp3","volumeName":"retained"`), claim("fresh", `,"storageClassName":"gp3"`),
+		{Key: "pods n/mounts", Rest: fmt.Sprintf(share, "nfs")}, {Key: "pods n/plain", Rest: fmt.Sprintf(share, "emptyDir")},
+	}, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "copy"}})
+	run.St = memstore.New()
+	run.Stage = repository.NewStaging(run.St, "uid")
+	run.Restore.Isolation = &contract.Isolation{Drill: "d", Cluster: "prod"}
+	run.Plan.Volumes = &restore.Volumes{Volumes: []volume.Restore{
+		{PV: "nfs", Namespace: "n", Claim: "shared", Target: "copy", Selected: true},
+		{PV: "retained", Namespace: "n", Claim: "kept", Target: "copy", Selected: true},
+		{PV: "elsewhere", Namespace: "n", Claim: "elsewhere", Target: "copy"}, // is not of the drill
+	}}
+	run.Index = run.Plan.Volumes.Index()
+	var records []restore.Record
+	api := kubetest.Start(t)
+	api.PutNamespaces("copy")
+	for kind, names := range map[string][]string{"PersistentVolumeClaim": {"shared", "kept", "fresh"}, "Pod": {"mounts", "plain"}} {
+		for _, name := range names {
+			api.PutJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":%q,"metadata":{"name":%q,"namespace":"copy"}}`, kind, name))
+			records = append(records, restore.Record{Resource: strings.ToLower(kind) + "s", Kind: kind, From: "n/" + name, Namespace: "copy", Name: name, Action: "created"})
+		}
+	}
+	if err := run.PutRecords(t.Context(), contract.ApplyTaskInput{}, 0, records); err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{Kube: api.Client(), Restore: &restore.Service{Kube: api.Client(), Config: &config.Config{}, Rules: resource.NewRegistry(), Technologies: drivers.All(drivers.Dependencies{})}}
+	j, err := s.judge(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.addObjects(t.Context(), &heartbeat.Recorder{}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(j.account.Emptied)
+	if want := []string{"claim n/kept", "claim n/shared", "pod n/mounts"}; !slices.Equal(j.account.Emptied, want) {
+		t.Fatalf("%q, want %q; %+v", j.account.Emptied, want, j.account.Counts)
+	}
+	f := passed()
+	f.account.Emptied = j.account.Emptied
+	if c := f.statement().Predicate.Claim; c.Level != evidence.L4 || !strings.Contains(c.Levels[5].Detail, "the data of 3 volumes is not in the copy, which got empty ones: claim n/kept") {
+		t.Errorf("%+v", c)
 	}
 }
