@@ -95,7 +95,8 @@ func TestEmptyVolumes(t *testing.T) {
 	const share = `,"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","%s":{}}]}`
 	run, _ := restoretest.StoredSession(t, []restoretest.Stored{
 		claim("shared", `,"storageClassName":"","volumeName":"nfs"`), claim("kept", `,"storageClassName":"gp3","volumeName":"retained"`), claim("fresh", `,"storageClassName":"gp3"`),
-		{Key: "pods n/mounts", Rest: fmt.Sprintf(share, "nfs")}, {Key: "pods n/plain", Rest: fmt.Sprintf(share, "emptyDir")},
+		{Key: "pods n/mounts", Rest: fmt.Sprintf(share, "nfs")},
+		{Key: "pods n/plain", Rest: fmt.Sprintf(share, "emptyDir")},
 	}, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "copy"}})
 	run.St = memstore.New()
 	run.Stage = repository.NewStaging(run.St, "uid")
