@@ -119,6 +119,7 @@ func outsides() map[string]string {
 		"virtualservers.cis.f5.com":            `{"metadata":{"name":"a","namespace":"drill"},"spec":{"host":"HOST","hostAliases":["WILD"],"hosts":["WILD"]}}`,
 		"dnsendpoints.externaldns.nginx.org":   `{"metadata":{"name":"a","namespace":"drill"},"spec":{"endpoints":[{"dnsName":"HOST"}]}}`,
 		"things.example.com":                   `{"metadata":{"name":"a","namespace":"drill"},"config":{"servers":[{"server":"HOST"}],"note":"see HOST"}}`,
+		"probes.example.com":                   `{"metadata":{"name":"a","namespace":"drill"},"spec":{"url":"https://HOST:8443/x?y"},"status":{"address":{"url":"http://HOST"}}}`,
 		"clusters.postgresql.cnpg.io":          `{"metadata":{"name":"a","namespace":"drill"},"spec":{"externalClusters":[{"connectionParameters":{"host":"HOST"}}]}}`,
 		"dnsendpoints.externaldns.k8s.io":      `{"metadata":{"name":"a","namespace":"drill"},"spec":{"endpoints":[{"dnsName":"HOST","targets":["ADDRESS"]}]}}`,
 	}
@@ -149,7 +150,7 @@ func TestNothingOutsideIsNamed(t *testing.T) {
 
 // TestNamesWithin: what has the form of a name of the cluster, or of no host name, stays in a custom resource.
 func TestNamesWithin(t *testing.T) {
-	const form = `{"metadata":{"name":"a","namespace":"drill"},"spec":{"host":"db.shop.svc","hosts":["db.shop.svc.cluster.local","db","*"],"match":"exact","server":"10.0.0.1","domain":"example","redirect":true,"image":"registry.example.com/a:1"}}`
+	const form = `{"metadata":{"name":"a","namespace":"drill"},"spec":{"host":"db.shop.svc","hosts":["db.shop.svc.cluster.local","db","*"],"match":"exact","server":"10.0.0.1","domain":"example","redirect":true,"url":"http://db.shop.svc:80/x","image":"registry.example.com/a:1"}}`
 	var obj map[string]any
 	if err := json.Unmarshal([]byte(form), &obj); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,16 +39,29 @@ func (e *editor) editRoute(resource string, obj map[string]any) {
 }
 
 // hideHosts is for custom resources of which nobody knows what they lead where: what stands where a host name
-// stands, and looks like one outside of the cluster, becomes another.
+// stands, or in a URL, and looks like one outside of the cluster, becomes another.
 func (e *editor) hideHosts(obj map[string]any) {
 	for _, key := range slices.Sorted(maps.Keys(obj)) {
 		part, isObject := obj[key].(map[string]any)
 		if !isObject || key == "metadata" {
 			continue
 		}
-		hosts := slices.DeleteFunc(hostsOf(part, false), func(host string) bool { return !isOutsideName(host) })
+		hosts := append(hostsOf(part, false), e.hostsOfURLs(part, key)...)
+		hosts = slices.DeleteFunc(hosts, func(host string) bool { return !isOutsideName(host) || isOurHost(host) })
+		slices.SortFunc(hosts, longestFirst)
 		e.replaceHostsIn(part, key, hosts)
 	}
+}
+
+// hostsOfURLs finds the host names in URLs.
+func (e *editor) hostsOfURLs(part map[string]any, name string) (hosts []string) {
+	e.replaceIn(part, name, "", func(_, s string) string {
+		if u, err := url.Parse(s); err == nil && u.Host != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+		return s
+	})
+	return hosts
 }
 
 func hostName() *regexp.Regexp {
@@ -136,8 +150,10 @@ func hostsOf(value any, mesh bool) []string {
 			found[bare] = true
 		}
 	})
-	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.SortedFunc(maps.Keys(found), longestFirst)
 }
+
+func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
 
 func collectHosts(value any, field string, found func(string)) {
 	switch v := value.(type) {
