@@ -273,6 +273,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, own pod, locat
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, own.namespace, own.name))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
 	reader.Examine = newDoctor(cfg, locations, snapshots, reader).Examine
+	drills.Checklist = reader.Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }

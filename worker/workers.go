@@ -33,17 +33,21 @@ const heartbeatInterval = 3 * time.Second
 // restores, which waits for others too, leaves them alone.
 const promptSlots = 8
 
-// workers poll the two queues of a cluster. Both know every activity: runs that an earlier
+// drillSlots are for the drill of a cluster, which has no more work than that at a time: what it
+// waits for keeps no backup and no restore waiting.
+const drillSlots = 4
+
+// workers poll the queues of a cluster. All know every activity: runs that an earlier
 // version has begun have their clean-ups in the first queue.
 type workers struct {
-	work, prompt worker.Worker
-	failed       chan error // why one of them has stopped by itself
+	work, prompt, drill worker.Worker
+	failed              chan error // why one of them has stopped by itself
 }
 
 // newWorkers makes them. Activities get the values of ctx, and end when they are told to and
 // not with it.
 func newWorkers(ctx context.Context, tc *temporal.Client, own temporal.Version, slots int, around []sdkinterceptor.WorkerInterceptor) *workers {
-	failed := make(chan error, 2) // one of each: nobody has to wait for them
+	failed := make(chan error, 3) // one of each: nobody has to wait for them
 	options := worker.Options{
 		MaxConcurrentActivityExecutionSize: slots,
 		MaxHeartbeatThrottleInterval:       heartbeatInterval,
@@ -54,30 +58,38 @@ func newWorkers(ctx context.Context, tc *temporal.Client, own temporal.Version, 
 		DeploymentOptions:                  own.Options(),
 		OnFatalError:                       func(err error) { failed <- err },
 	}
-	prompt := options
-	prompt.MaxConcurrentActivityExecutionSize = promptSlots
-	prompt.DisableWorkflowWorker = true
+	withSlots := func(n int) worker.Options {
+		options := options
+		options.MaxConcurrentActivityExecutionSize, options.DisableWorkflowWorker = n, true
+		return options
+	}
 	return &workers{
 		failed: failed,
 		work:   worker.New(tc.SDK(), contract.TaskQueue(tc.Cluster()), options),
-		prompt: worker.New(tc.SDK(), contract.PromptQueue(tc.Cluster()), prompt),
+		prompt: worker.New(tc.SDK(), contract.PromptQueue(tc.Cluster()), withSlots(promptSlots)),
+		drill:  worker.New(tc.SDK(), contract.DrillQueue(tc.Cluster()), withSlots(drillSlots)),
 	}
 }
 
-// RegisterActivityWithOptions registers an activity for both queues.
+// all are in the order in which they begin: the one that takes up runs is the last.
+func (w *workers) all() []worker.Worker { return []worker.Worker{w.prompt, w.drill, w.work} }
+
+// RegisterActivityWithOptions registers an activity for all queues.
 func (w *workers) RegisterActivityWithOptions(a any, o activity.RegisterOptions) {
-	w.work.RegisterActivityWithOptions(a, o)
-	w.prompt.RegisterActivityWithOptions(a, o)
+	for _, each := range w.all() {
+		each.RegisterActivityWithOptions(a, o)
+	}
 }
 
 // Start begins to poll. When it fails nothing polls.
 func (w *workers) Start() error {
-	if err := w.prompt.Start(); err != nil {
-		return err
-	}
-	if err := w.work.Start(); err != nil {
-		w.prompt.Stop()
-		return err
+	for i, each := range w.all() {
+		if err := each.Start(); err != nil {
+			for _, begun := range w.all()[:i] {
+				begun.Stop()
+			}
+			return err
+		}
 	}
 	return nil
 }
@@ -98,10 +110,11 @@ func (w *workers) await(ctx context.Context, watch func(context.Context) error) 
 	}
 }
 
-// Stop ends both at the same time: each may take stopTimeout.
+// Stop ends all at the same time: each may take stopTimeout.
 func (w *workers) Stop() {
 	var group sync.WaitGroup
-	group.Go(w.work.Stop)
-	group.Go(w.prompt.Stop)
+	for _, each := range w.all() {
+		group.Go(each.Stop)
+	}
 	group.Wait()
 }

@@ -49,6 +49,28 @@ func TestPromptQueue(t *testing.T) {
 	}
 }
 
+// No activity of a drill takes a slot of the queue that backups and restores wait in, whatever it comes to.
+func TestDrillQueue(t *testing.T) {
+	failed := newFullDrill(t)
+	failed.faults[contract.RunDrillAssertions.Name] = final
+	for _, s := range []*stage{newFullDrill(t), failed} {
+		_ = s.run()
+		inOwn := 0
+		for _, c := range s.calls {
+			switch c.Options.TaskQueue {
+			case contract.DrillQueue(cluster):
+				inOwn++
+			case contract.PromptQueue(cluster): // the end, which takes seconds
+			default:
+				t.Errorf("%s is in the queue %q", c.Name, c.Options.TaskQueue)
+			}
+		}
+		if inOwn == 0 {
+			t.Error("nothing is in the queue of drills")
+		}
+	}
+}
+
 // A wrong input says once what is wrong with it.
 func TestWrongInput(t *testing.T) {
 	for input, want := range map[string]string{

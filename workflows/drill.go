@@ -26,7 +26,7 @@ const (
 // speaks against the drill is its result; the error is for one that was cancelled, or that an
 // error ended: that, too, has evidence, once its backup is chosen, and carries the result in its details.
 func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
-	ctx = withPriority(ctx, drillPriority)
+	ctx = withDrillQueue(withPriority(ctx, drillPriority))
 	d, err := newDrill(ctx, in)
 	if err != nil {
 		return contract.DrillResult{}, err

@@ -93,6 +93,12 @@ func withPromptQueue(ctx workflow.Context) workflow.Context {
 	return workflow.WithTaskQueue(ctx, contract.PromptQueue(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)))
 }
 
+// withDrillQueue gives activities to slots that only drills take, so that no backup and no restore waits for
+// one that waits. Replays do not compare queues: runs of earlier versions go on there.
+func withDrillQueue(ctx workflow.Context) workflow.Context {
+	return workflow.WithTaskQueue(ctx, contract.DrillQueue(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)))
+}
+
 // withInteractiveOptions are the options of a read that a person waits for: it fails
 // soon.
 func withInteractiveOptions(ctx workflow.Context, summary string) workflow.Context {

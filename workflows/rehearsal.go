@@ -78,7 +78,7 @@ func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (co
 		if err := r.round(ctx); err != nil {
 			return r.done, r.setFailure(ctx, stopError(ctx, err))
 		}
-		if next := workflow.Now(ctx).Add(rehearseEvery).UTC(); !in.Daily || next.YearDay() != began.YearDay() {
+		if !in.Daily || isDayOver(ctx, began) {
 			r.setStep(ctx, "done")
 			return r.done, r.setPhase(ctx, "Completed")
 		}
@@ -91,6 +91,19 @@ func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (co
 			return r.done, workflow.NewContinueAsNewError(ctx, contract.RehearsalsWorkflow, in)
 		}
 	}
+}
+
+// isDayOver says that the schedule starts the run of the next day before the next look, so that this one
+// may end. It starts none at a midnight that a round has gone on over: the run that was there then looks on
+// until the next. Runs of earlier versions ended with such a round, and nobody looked for a day.
+func isDayOver(ctx workflow.Context, began time.Time) bool {
+	now := workflow.Now(ctx).UTC()
+	soon, next := now.Add(time.Minute), now.Add(rehearseEvery) // a run may take a moment to end
+	isOver := next.YearDay() != soon.YearDay()
+	if isOver == (next.YearDay() != began.YearDay()) {
+		return isOver
+	}
+	return workflow.GetVersion(ctx, "a round over midnight ends no run", workflow.DefaultVersion, 1) == workflow.DefaultVersion
 }
 
 // rehearsals is one run.

@@ -133,3 +133,24 @@ func TestRehearsalsContinue(t *testing.T) {
 		t.Errorf("goes on with %+v", in)
 	}
 }
+
+// TestRehearsalsOverMidnight: a rehearsal that goes on over midnight keeps the schedule from starting the run
+// of the new day, and so the run that is there looks on until the next midnight.
+func TestRehearsalsOverMidnight(t *testing.T) {
+	s := newRehearsals(t, contract.RehearseBackupsInput{Daily: true})
+	late := time.Date(2026, 3, 1, 23, 40, 0, 0, time.UTC)
+	s.env.SetStartTime(late)
+	answer(s, contract.PlanRehearsals, after[contract.PlanRehearsalsInput](unproven("a"), contract.RehearsalPlan{}))
+	s.lasts[contract.RehearseRestore.Name] = func(int) time.Duration { return 25 * time.Minute }
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	looks := s.callsOf(contract.PlanRehearsals.Name)
+	last := looks[len(looks)-1].Began
+	if midnight := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC); last.Before(midnight.Add(-20*time.Minute)) || !last.Before(midnight) {
+		t.Errorf("%d looks, the last at %s", len(looks), last)
+	}
+	if len(looks) < 2 || looks[1].Began.Sub(late) > 40*time.Minute {
+		t.Errorf("%d looks; the second comes late", len(looks))
+	}
+}

@@ -101,7 +101,7 @@ type Limits struct {
 	// lower and adapts. Default 64.
 	ApplyConcurrency int `json:"applyConcurrency,omitempty"`
 	// ConcurrentActivities is how many pieces of work of all backups and
-	// restores this process runs at once; others wait. Default 16.
+	// restores this process runs at once; others wait. Drills have slots of their own. Default 16.
 	ConcurrentActivities int `json:"concurrentActivities,omitempty"`
 	// UploadParts is how many parts of one object are on their way to the
 	// store at the same time, of 8 MiB each. Default 4.

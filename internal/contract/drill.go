@@ -164,6 +164,8 @@ type CheckDrillInput struct {
 type DrillReady struct {
 	Workloads DrillCheck `json:"workloads"`
 	Volumes   DrillCheck `json:"volumes"`
+	// Running is how many of the workloads are pods or run some: a quota is among them, too.
+	Running int `json:"running,omitempty"`
 }
 
 // Done says that there is nothing more to wait for.

@@ -40,6 +40,10 @@ func TaskQueue(cluster string) string { return taskQueuePrefix + cluster }
 // It does not begin as TaskQueue does, and so is no cluster's name.
 func PromptQueue(cluster string) string { return "lifeboat:" + cluster + ":prompt" }
 
+// DrillQueue is the queue of restore drills: their work may wait for hours, and takes no slot that a backup
+// or a restore could have. The same workers poll it.
+func DrillQueue(cluster string) string { return "lifeboat:" + cluster + ":drill" }
+
 // ClusterOf is the inverse of TaskQueue. A queue of another form is returned whole.
 func ClusterOf(taskQueue string) string { return strings.TrimPrefix(taskQueue, taskQueuePrefix) }
 

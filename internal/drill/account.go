@@ -1,19 +1,24 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -58,11 +63,7 @@ func (s *Service) Account(ctx context.Context, p *heartbeat.Recorder, in contrac
 	if err != nil {
 		return contract.DrillObjects{}, err
 	}
-	err = j.run.Arc.Walk(ctx, 0, len(j.run.Arc.Members()), func(_ int, e archive.Entry, body []byte) error {
-		p.Count(1, 0)
-		return j.addObject(ctx, e, body)
-	})
-	if err != nil {
+	if err := j.addObjects(ctx, p); err != nil {
 		return contract.DrillObjects{}, fmt.Errorf("account for the objects: %w", err)
 	}
 	return j.account.Counts, j.run.Stage.Put(ctx, accountFile, j.account.finish())
@@ -84,6 +85,11 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 	if err != nil {
 		return nil, err
 	}
+	return s.judge(ctx, run)
+}
+
+// judge begins to hold the objects of a restore against the copy.
+func (s *Service) judge(ctx context.Context, run *restore.Run) (*judgement, error) {
 	types, err := s.Kube.Discover(ctx)
 	if err != nil {
 		return nil, err
@@ -95,12 +101,20 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 	j := &judgement{service: s, run: run, wanted: wanted, live: comparison.NewLiveInNamespaces(s.Kube, types), seen: map[archive.Key]bool{}, account: newAccount()}
 	run.Plan.Volumes.Count(func(v *volume.Restore) bool {
 		if v.Selected && v.Claim != "" && v.PV != "" && !v.HasData() {
-			j.account.Emptied = append(j.account.Emptied, "claim "+v.ClaimKey())
+			j.account.addEmptied(kube.Claims().Name, v.ClaimKey())
 		}
 		return false
 	})
 	j.outcomes, err = comparison.ReadOutcomes(ctx, run, func(report.Reason) {})
 	return j, err
+}
+
+// addObjects accounts for all objects of the backup.
+func (j *judgement) addObjects(ctx context.Context, p *heartbeat.Recorder) error {
+	return j.run.Arc.Walk(ctx, 0, len(j.run.Arc.Members()), func(_ int, e archive.Entry, body []byte) error {
+		p.Count(1, 0)
+		return j.addObject(ctx, e, body)
+	})
 }
 
 // addObject accounts for one object.
@@ -119,6 +133,9 @@ func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte)
 	}
 	j.seen[key] = true
 	j.account.Counts.Selected++
+	if isWorkload(e.Resource, body) {
+		j.account.Workloads++
+	}
 	switch {
 	case !known:
 		j.account.addLeft(e, string(report.NotRestorable), "objects of this type are not restored")
@@ -138,6 +155,23 @@ func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte)
 	return nil
 }
 
+// isWorkload says that an object is a pod that is to run, or a controller of such pods. Those of Jobs end.
+func isWorkload(gr string, body []byte) bool {
+	switch gr {
+	case "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "replicationcontrollers":
+		return true
+	case "pods":
+		var pod corev1.Pod
+		if json.Unmarshal(body, &pod) != nil {
+			return false
+		}
+		owner := metav1.GetControllerOf(&pod)
+		hasEnded := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+		return !hasEnded && (owner == nil || !readiness.IsJob(owner.APIVersion, owner.Kind))
+	}
+	return false
+}
+
 // compare compares an object that was created, or found in its place.
 func (j *judgement) compare(ctx context.Context, e archive.Entry, body []byte, f comparison.Outcome) error {
 	found, err := j.differences(ctx, e, body)
@@ -145,7 +179,7 @@ func (j *judgement) compare(ctx context.Context, e archive.Entry, body []byte, f
 		return err
 	}
 	if found.emptyVolume {
-		j.account.Emptied = append(j.account.Emptied, e.Resource+" "+e.Object())
+		j.account.addEmptied(e.Resource, e.Object())
 	}
 	switch {
 	case found.lost && f.Owned:
@@ -267,6 +301,8 @@ type account struct {
 	Rules       map[string]bool                `json:"rules,omitempty"`
 	Neutralised []evidence.Neutralised         `json:"neutralised,omitempty"`
 	Sample      *archive.Key                   `json:"sample,omitempty"` // an object that came back
+	// Workloads are the pods, and controllers of pods, that the drill restores.
+	Workloads int `json:"workloads,omitempty"`
 	// Emptied are claims and pods that got an empty volume in the place of data.
 	Emptied []string `json:"emptied,omitempty"`
 }
@@ -322,6 +358,15 @@ func (a *account) addRefused(e archive.Entry, f comparison.Outcome) {
 func (a *account) addDifferent(e archive.Entry, code, detail string) {
 	a.Counts.Different++
 	a.addLost(e, code, detail, false)
+}
+
+// addEmptied notes a claim or pod that got an empty volume in the place of data, once: both the plan of the
+// volumes and the object itself tell of a claim.
+func (a *account) addEmptied(gr, object string) {
+	kind := map[string]string{kube.Claims().Name: "claim", kube.Pods().Name: "pod"}[gr]
+	if name := cmp.Or(kind, gr) + " " + object; !slices.Contains(a.Emptied, name) {
+		a.Emptied = append(a.Emptied, name)
+	}
 }
 
 // addRestored notes an object that is in the copy, changed by these rules.

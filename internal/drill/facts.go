@@ -13,6 +13,7 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -47,6 +48,8 @@ type facts struct {
 	size     int64
 	objects  int64
 	records  []record
+
+	checklist []evidence.Check
 
 	worstGap    time.Duration
 	goodBackups int
@@ -114,13 +117,9 @@ func digestOf(ctx context.Context, st store.Store, key string) (evidence.Digest,
 }
 
 // gaps is the longest time between two good backups since the drill before, and how many there
-// were. Backups of other schedules are other data.
+// were, wherever they lie. Backups of other schedules are other data.
 func (s *Service) gaps(ctx context.Context, f *facts) (worst time.Duration, good int, err error) {
-	_, st, err := s.Locations.Get(ctx, f.in.Plan.Location)
-	if err != nil {
-		return 0, 0, err
-	}
-	docs, err := repository.ReadBackups(ctx, st)
+	at, err := s.goodMoments(ctx, f)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -128,13 +127,6 @@ func (s *Service) gaps(ctx context.Context, f *facts) (worst time.Duration, good
 	if f.last != nil {
 		since = f.last.Evidence.Statement.Predicate.Drill.Asked.Time()
 	}
-	var at []time.Time
-	for _, d := range docs {
-		if isGood(d) && d.Labels[repository.LabelSchedule] == f.backup.Labels[repository.LabelSchedule] && !d.Status.StartTimestamp.After(f.in.Asked) {
-			at = append(at, d.Status.StartTimestamp.Time)
-		}
-	}
-	slices.SortFunc(at, time.Time.Compare)
 	for i, t := range at {
 		if t.Before(since) {
 			continue
@@ -145,6 +137,28 @@ func (s *Service) gaps(ctx context.Context, f *facts) (worst time.Duration, good
 		}
 	}
 	return worst, good, nil
+}
+
+// goodMoments are when the good backups of the drill's schedule began that were there when it was asked for,
+// in order. One that lies in two locations counts once.
+func (s *Service) goodMoments(ctx context.Context, f *facts) (at []time.Time, err error) {
+	schedule := f.backup.Labels[repository.LabelSchedule]
+	all, err := repository.AskAll(ctx, s.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]candidate]) ([]candidate, error) {
+		return goodBackups(ctx, a, schedule)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := repository.JoinRows(all, "backups")
+	seen := map[types.UID]bool{}
+	for _, c := range rows {
+		if c.doc.Labels[repository.LabelSchedule] == schedule && !c.doc.Status.StartTimestamp.After(f.in.Asked) && !seen[c.doc.UID] {
+			seen[c.doc.UID] = c.doc.UID != ""
+			at = append(at, c.doc.Status.StartTimestamp.Time)
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	return at, err
 }
 
 // snapshots are those that the drill made volumes of, with their subjects.

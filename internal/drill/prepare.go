@@ -171,11 +171,7 @@ func mapNamespaces(spec *definition.Spec, all []string, now time.Time) (map[stri
 		if !selects(spec, name) {
 			continue
 		}
-		to := "restore-test-" + now.UTC().Format("20060102") + "-" + name
-		if spec.Keep != nil && spec.Keep.Namespaces[name] != "" {
-			to = spec.Keep.Namespaces[name]
-		}
-		to = resource.LabelValue(to) // a name of a namespace has 63 characters as well
+		to := resource.LabelValue(copyName(spec, name, now)) // a name of a namespace has 63 characters as well
 		if other, dup := taken[to]; dup {
 			return nil, failure.Invalid("spec.keep.namespaces: %s and %s would both be %s; name them apart", other, name, to)
 		}
@@ -190,6 +186,18 @@ func mapNamespaces(spec *definition.Spec, all []string, now time.Time) (map[stri
 		return nil, failure.Invalid("spec.includedNamespaces: selects no namespace of the backup; it has %s", strings.Join(all[:min(len(all), 20)], ", "))
 	}
 	return mapping, nil
+}
+
+// copyName is what a namespace is called in the copy. One that is kept is found under the same name after
+// each drill.
+func copyName(spec *definition.Spec, namespace string, now time.Time) string {
+	switch {
+	case spec.Keep == nil:
+		return "restore-test-" + now.UTC().Format("20060102") + "-" + namespace
+	case spec.Keep.Namespaces[namespace] != "":
+		return spec.Keep.Namespaces[namespace]
+	}
+	return "restore-test-" + namespace
 }
 
 func selects(spec *definition.Spec, namespace string) bool {

@@ -2,10 +2,14 @@ package drill
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -47,5 +51,34 @@ func TestReadNamespaces(t *testing.T) {
 				t.Errorf("%q, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestCopyNames: a copy that is kept has the same name whenever it is made, and any other that of its day.
+func TestCopyNames(t *testing.T) {
+	monday := time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		keep            *definition.Keep
+		monday, tuesday string
+	}{
+		"not kept":      {nil, "restore-test-20260302-shop", "restore-test-20260303-shop"},
+		"kept":          {&definition.Keep{}, "restore-test-shop", "restore-test-shop"},
+		"kept as named": {&definition.Keep{Namespaces: map[string]string{"shop": "staging"}}, "staging", "staging"},
+	} {
+		for day, want := range map[time.Time]string{monday: tc.monday, monday.AddDate(0, 0, 1): tc.tuesday} {
+			got, err := mapNamespaces(&definition.Spec{Keep: tc.keep}, []string{"shop"}, day)
+			if err != nil || got["shop"] != want {
+				t.Errorf("%s, %s: %v, %v", name, day.Weekday(), got, err)
+			}
+		}
+	}
+}
+
+// TestOtherRuns: a run under another id than that of the cluster's drills is refused, so that none overlap.
+func TestOtherRuns(t *testing.T) {
+	s := &Service{Config: &config.Config{Cluster: "prod"}}
+	_, err := s.Prepare(t.Context(), contract.PrepareDrillInput{Run: contract.Run{WorkflowID: "x"}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "drill:prod") {
+		t.Error(err)
 	}
 }

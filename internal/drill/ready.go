@@ -3,6 +3,7 @@ package drill
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -18,7 +19,27 @@ func (s *Service) CheckReady(ctx context.Context, in contract.CheckDrillInput) (
 	if err != nil {
 		return contract.DrillReady{}, err
 	}
-	return s.lookAt(ctx, run)
+	ready, err := s.lookAt(ctx, run)
+	if err != nil || ready.Running > 0 {
+		return ready, err
+	}
+	var a account
+	if err := run.Stage.Get(ctx, accountFile, &a); err != nil {
+		return contract.DrillReady{}, err
+	}
+	return withMissing(ready, a.Workloads), nil
+}
+
+// withMissing counts what the backup has of pods and their controllers as not ready where the copy has
+// nothing that runs: a controller may still have to make it, and nothing proves nothing.
+func withMissing(ready contract.DrillReady, inBackup int) contract.DrillReady {
+	if ready.Running == 0 && inBackup > 0 {
+		w := &ready.Workloads
+		w.Checked += inBackup
+		why := fmt.Sprintf("the backup has %d pods and controllers of pods, and nothing runs in the copy", inBackup)
+		w.Detail = joinTexts(why, w.Detail)
+	}
+	return ready
 }
 
 func (s *Service) lookAt(ctx context.Context, run *restore.Run) (contract.DrillReady, error) {

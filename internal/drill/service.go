@@ -27,6 +27,8 @@ type Service struct {
 	Key func(context.Context) (ed25519.PrivateKey, error)
 	// APIServer is its address as host:port, as pods of the cluster know it; "" where the worker is none.
 	APIServer string
+	// Checklist answers the production checklist; it is another use case's. nil answers nothing.
+	Checklist func(context.Context) ([]contract.Check, error)
 	// Software is the version of the program.
 	Software string
 }

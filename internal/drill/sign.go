@@ -75,7 +75,7 @@ func (s *Service) stateFindings(ctx context.Context, in contract.SignDrillInput,
 // readFacts reads what the evidence needs and the workflow does not carry.
 func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, last *drills.File) (*facts, error) {
 	in.Assertions = append(slices.Clone(in.Assertions), s.untried(in)...)
-	f := &facts{in: in, software: s.Software, cluster: s.Config.Cluster, last: last, account: newAccount()}
+	f := &facts{in: in, software: s.Software, cluster: s.Config.Cluster, last: last, account: newAccount(), checklist: s.askChecklist(ctx)}
 	var err error
 	if f.target, err = s.targetCluster(ctx); err != nil {
 		return nil, err

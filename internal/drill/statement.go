@@ -32,6 +32,7 @@ func (f *facts) statement() evidence.Statement {
 		Teardown:        f.teardown(),
 		NegativeControl: f.control(),
 		NotShown:        f.notShown(),
+		Checklist:       f.checklist,
 		Chain:           f.chain(),
 		Past:            f.past(),
 	}

@@ -11,6 +11,11 @@ func Namespaces() Resource { return coreType("namespaces", "Namespace", false) }
 // Pods is the type of pods.
 func Pods() Resource { return coreType("pods", "Pod", true) }
 
+// ReplicationControllers is the type of ReplicationControllers.
+func ReplicationControllers() Resource {
+	return coreType("replicationcontrollers", "ReplicationController", true)
+}
+
 // Services is the type of Services.
 func Services() Resource { return coreType("services", "Service", true) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -32,6 +34,7 @@ type planes struct {
 	running int
 	specs   []controlplane.Spec
 	prepare func(*kubetest.Server)
+	upgrade func(*kubetest.Server) // what the version that is asked for has differently
 	err     error
 }
 
@@ -46,10 +49,15 @@ func (p *planes) Start(_ context.Context, s controlplane.Spec) (*controlplane.Pl
 	if p.prepare != nil {
 		p.prepare(server)
 	}
+	version := "v1.37.0"
+	if s.Version != "" {
+		version = "v" + s.Version + ".0"
+		p.upgrade(server)
+	}
 	p.started, p.specs = p.started+1, append(p.specs, s)
 	p.running++
 	return &controlplane.Plane{
-		Config: &kube.RESTConfig{Host: server.URL()}, Version: "v1.37.0",
+		Config: &kube.RESTConfig{Host: server.URL()}, Version: version,
 		Stop: func() (controlplane.Usage, error) {
 			p.running--
 			return controlplane.Usage{CPUSeconds: 2, MemoryBytes: 3 << 20}, nil
@@ -76,7 +84,13 @@ func put(t *testing.T, st *memstore.Store, name string, bodies ...string) layout
 
 func rehearse(t *testing.T, st *memstore.Store, p *planes, edit func(*config.Config)) contract.RehearsalResult {
 	t.Helper()
-	res, err := rehearsaltest.Service(st, p, edit).Rehearse(t.Context(), &heartbeat.Recorder{}, contract.RehearseInput{Backup: "b"})
+	return rehearseOn(t, st, p, "", edit)
+}
+
+// rehearseOn is rehearse on a version of Kubernetes, "" for that of the configuration.
+func rehearseOn(t *testing.T, st *memstore.Store, p *planes, version string, edit func(*config.Config)) contract.RehearsalResult {
+	t.Helper()
+	res, err := rehearsaltest.Service(st, p, edit).Rehearse(t.Context(), &heartbeat.Recorder{}, contract.RehearseInput{Backup: "b", KubernetesVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +124,42 @@ func TestSoundBackup(t *testing.T) {
 	stored, err := beside.ReadRehearsals(t.Context(), st, "b", "uid-b")
 	if err != nil || len(stored) != 1 || stored[0].Level != res.Level || stored[0].Counts != res.Counts {
 		t.Errorf("stored: %+v, %v", stored, err)
+	}
+}
+
+// TestUpgrade: what the next minor version does not take and the present one does is named, each object with its
+// cause: its type is gone, the version that it is stored in is gone, or validation has become stricter.
+func TestUpgrade(t *testing.T) {
+	widget := func(version string) kubetest.Type {
+		return kubetest.Type{Resource: kube.Resource{Group: "policy", Version: version, Name: "widgets", Singular: "widget", Kind: "Widget", Namespaced: true}}
+	}
+	gadget := kubetest.Type{Resource: kube.Resource{Group: "apps", Version: "v1beta1", Name: "gadgets", Singular: "gadget", Kind: "Gadget", Namespaced: true}}
+	st, p := memstore.New(), &planes{tb: t}
+	p.prepare = func(s *kubetest.Server) { s.Serve(widget("v1beta1"), gadget) }
+	p.upgrade = func(s *kubetest.Server) {
+		s.Withdraw("gadgets.apps")
+		s.Withdraw("widgets.policy")
+		s.Serve(widget("v1"))
+		s.Refuse(kubetest.On("create", kube.ConfigMaps()).Named("strict"), http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `ConfigMap "strict" is invalid: data[a]: Invalid value: "b": is too short`)
+	}
+	put(t, st, "b", namespace("n"), configMap("a"), configMap("strict"),
+		`{"apiVersion":"apps/v1beta1","kind":"Gadget","metadata":{"name":"removed","namespace":"n"}}`,
+		`{"apiVersion":"policy/v1beta1","kind":"Widget","metadata":{"name":"stored","namespace":"n"}}`)
+	if res := rehearseOn(t, st, p, "", nil); res.Level != contract.LevelEqual || res.Errors > 0 {
+		t.Fatalf("the present version: %+v", res)
+	}
+	res := rehearseOn(t, st, p, "1.38", nil)
+	if res.Asked != "1.38" || res.Kubernetes != "v1.38.0" || res.Level != contract.LevelBytes || res.Errors != 3 {
+		t.Errorf("%+v", res)
+	}
+	for name, want := range map[string][2]string{
+		"removed": {"API_REMOVED", "v1.38.0"}, "stored": {"STORED_VERSION_GONE", "v1.38.0"}, "strict": {"OBJECT_REJECTED", `data[a]: Invalid value: "b": is too short`},
+	} {
+		if !slices.ContainsFunc(res.Problems, func(p contract.RehearsalProblem) bool {
+			return p.Name == name && p.Code == want[0] && strings.Contains(p.Message, want[1])
+		}) {
+			t.Errorf("%s is not told with %q: %+v", name, want, res.Problems)
+		}
 	}
 }
 

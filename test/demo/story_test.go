@@ -52,7 +52,7 @@ func TestStoryOnAClusterOfItsOwn(t *testing.T) {
 	if code != codeWell || lastLine(text) != "identical" {
 		t.Errorf("exit code %d, last line %q", code, lastLine(text))
 	}
-	for _, part := range []string{"Temporal UI: http://", " objects of 33 kinds, 11 Pods Ready", "objects are left", ": none missing, none extra", `schedule "often" created; next run `, "would be deleted", "proven at level L4", "the chain has no gap", "The page of the drill: ", " (stopped now; with DEMO_KEEP=1 everything keeps running)"} {
+	for _, part := range []string{"Temporal UI: http://", " objects of 33 kinds, 11 Pods Ready", "objects are left", ": none missing, none extra", `schedule "often" created; next run `, "would be deleted", "proven at level L2", "proven at level L4", "the chain has no gap", "The page of the drill: ", " (stopped now; with DEMO_KEEP=1 everything keeps running)"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the story lacks %q", part)
 		}

@@ -3,7 +3,9 @@
 package drill
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +44,7 @@ apiVersion: batch/v1
 kind: CronJob
 metadata: {name: nightly, namespace: <ns>}
 spec:
-  schedule: "* * * * *"
-  suspend: true
+  schedule: "0 0 29 2 *"
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "registry.k8s.io/pause:3.10"}]}}}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open, namespace: <ns>}, spec: {podSelector: {}, egress: [{}], policyTypes: [Egress]}}
@@ -109,7 +110,19 @@ func stored(t *testing.T, key string) evidence.Predicate {
 	if os.Getenv("LIFEBOAT_DRILL_KEEP") != "" {
 		_ = os.WriteFile(filepath.Join(os.Getenv("LIFEBOAT_DRILL_KEEP"), filepath.Base(key)), content, 0o600)
 	}
+	if e.Statement.Predicate.Claim.Verdict == evidence.Passed {
+		checkSubject(t, e.Statement)
+	}
 	return e.Statement.Predicate
+}
+
+// checkSubject wants the digest of the manifest's bytes in the bucket, as a stranger computes it.
+func checkSubject(t *testing.T, s evidence.Statement) {
+	t.Helper()
+	manifest, err := repository.GetBytes(t.Context(), shared.Store, s.Subject[0].Name)
+	if sum := fmt.Sprintf("%x", sha256.Sum256(manifest)); err != nil || string(s.Subject[0].Digest.SHA256) != sum {
+		t.Errorf("subject %+v, the manifest has %s, %v", s.Subject[0], sum, err)
+	}
 }
 
 // TestDrill: an application is restored beside itself, proven, and gone; the original is as it
@@ -129,7 +142,7 @@ func TestDrill(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 	checkCounts(t, p)
-	for _, rule := range []string{"LOAD_BALANCER", "HOST_NAME", "DISRUPTION_BUDGET"} {
+	for _, rule := range []string{"LOAD_BALANCER", "HOST_NAME", "DISRUPTION_BUDGET", "JOB_SUSPENDED"} {
 		if !strings.Contains(jsonOf(p.Neutralised), `"`+rule+`"`) {
 			t.Errorf("nothing was neutralised by %s: %s", rule, jsonOf(p.Neutralised))
 		}
@@ -140,8 +153,24 @@ func TestDrill(t *testing.T) {
 	if p.Teardown.Outcome != evidence.TeardownComplete || p.Teardown.LeakScan[1].Made != 1 {
 		t.Errorf("teardown %+v", p.Teardown)
 	}
+	checkAnswers(t, p)
 	checkWrites(t, written, p.Target.Namespaces)
 	before.checkSame(t, snapshotOf(t), ns)
+}
+
+// checkAnswers wants every question of the production checklist answered, by what the stack has.
+func checkAnswers(t *testing.T, p evidence.Predicate) {
+	t.Helper()
+	answers := map[string]evidence.Answer{}
+	for _, c := range p.Checklist {
+		answers[c.ID] = c.Answer
+		if c.Answer == "unknown" && c.Found == "" {
+			t.Errorf("%s is unknown without a reason", c.ID)
+		}
+	}
+	if answers["location/default"] != "yes" || answers["backup"] != "yes" || answers["eks-deletion-protection"] != "unknown" || len(answers) < 10 {
+		t.Errorf("checklist %v", answers)
+	}
 }
 
 // checkCounts wants every object accounted for, and none lost.

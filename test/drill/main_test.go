@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 		Name: "drill",
 		Stack: stack.Options{
 			Kwok: true, KwokVolumes: true, SnapshotController: true, TemporalOnDisk: true,
-			APIServerArgs: audit.Args(), TemporalArgs: []string{"--dynamic-config-value", "matching.useNewMatcher=true"}, // with priorities
+			APIServerArgs: audit.Args(), TemporalArgs: withPriorities(),
 		},
 		Prepare: func(*stack.Stack) (harness.Options, []string, error) {
 			return harness.Options{Edit: func(c *config.Config) { c.Drills.SigningKey = &config.SigningKey{File: key} }}, nil, nil
@@ -53,4 +53,13 @@ func run(m *testing.M) int {
 		shared = &lab{l, key + ".pub", audit}
 		return nil
 	})
+}
+
+// withPriorities has Temporal give slots by priority, of all that waits: of several partitions of a queue a
+// worker asks one at a time.
+func withPriorities() (args []string) {
+	for _, value := range []string{"matching.useNewMatcher=true", "matching.numTaskqueueWritePartitions=1", "matching.numTaskqueueReadPartitions=1"} {
+		args = append(args, "--dynamic-config-value", value)
+	}
+	return args
 }

@@ -155,7 +155,7 @@ type Budget struct {
 	Minutes int `json:"minutes,omitempty"`
 }
 
-// Keep keeps the copy after the drill.
+// Keep keeps the copy after the drill, under names that stay: restore-test-NAMESPACE where no other is given.
 type Keep struct {
 	// For is how long, at most 168h. Then the copy goes.
 	For metav1.Duration `json:"for"`

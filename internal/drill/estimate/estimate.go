@@ -35,8 +35,6 @@ type Run struct {
 type Quota struct {
 	// VolumesPerMinute is how many volumes the provider makes.
 	VolumesPerMinute float64
-	// Bytes are left for volumes.
-	Bytes int64
 }
 
 // Estimate is how long a restore is expected to take.
@@ -50,8 +48,6 @@ type Estimate struct {
 	Runs int `json:"runs"`
 	// Beyond says that nothing of this size was restored before.
 	Beyond bool `json:"beyond,omitempty"`
-	// OverQuota says that the provider would not give the volumes that are needed.
-	OverQuota bool `json:"overQuota,omitempty"`
 }
 
 // MostRuns is how many of the last runs count: older ones tell of another cluster.
@@ -98,7 +94,6 @@ func Predict(history []Run, size Size, quota Quota) Estimate {
 	e := Estimate{
 		Expected: seconds(expected), Low: seconds(expected * math.Exp(-reach)), High: seconds(expected * math.Exp(reach)),
 		Runs: len(history), Beyond: isBeyond(history, size),
-		OverQuota: quota.Bytes > 0 && size.Bytes > quota.Bytes,
 	}
 	if quota.VolumesPerMinute > 0 {
 		e.raise(time.Duration(float64(size.Volumes) / quota.VolumesPerMinute * float64(time.Minute)))

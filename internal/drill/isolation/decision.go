@@ -74,6 +74,8 @@ func (r *Rules) outcomeOf(resource string, obj map[string]any) (Outcome, string)
 	switch namespaced := namespaceOf(obj) != ""; {
 	case r.Owned != nil && r.Owned(resource, nameOf(obj)):
 		return Create, ""
+	case resource == "domainmappings.serving.knative.dev": // its own name is the host name
+		return LeftOut, RuleHost
 	case !builtIn && !slices.Contains(r.AllowedKinds, resource):
 		return DryRun, ruleOfGroup(group)
 	case !builtIn && !namespaced:

@@ -114,6 +114,13 @@ func outsides() map[string]string {
 		"ingressroutes.traefik.io":             "{\"metadata\":{\"name\":\"a\",\"namespace\":\"drill\"},\"spec\":{\"routes\":[{\"match\":\"Host(`HOST`) || HostSNI(`HOST`)\"}],\"tls\":{\"domains\":[{\"main\":\"HOST\",\"sans\":[\"HOST\"]}]}}}",
 		"httpproxies.projectcontour.io":        `{"metadata":{"name":"a","namespace":"drill"},"spec":{"virtualhost":{"fqdn":"HOST"}}}`,
 		"certificates.cert-manager.io":         `{"metadata":{"name":"a","namespace":"drill"},"spec":{"dnsNames":["HOST","WILD"],"commonName":"HOST","ipAddresses":["ADDRESS"],"uris":["https://HOST/"]}}`,
+		"services  ":                           `{"metadata":{"name":"a","namespace":"drill","annotations":{"getambassador.io/config":"host: HOST","consul.hashicorp.com/service-meta-x":"HOST"}}}`,
+		"virtualservers.k8s.nginx.org":         `{"metadata":{"name":"a","namespace":"drill","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"HOST"}},"spec":{"host":"HOST","routes":[{"path":"/","action":{"redirect":{"url":"https://HOST/"}}}]},"status":{"host":"HOST"}}`,
+		"virtualservers.cis.f5.com":            `{"metadata":{"name":"a","namespace":"drill"},"spec":{"host":"HOST","hostAliases":["WILD"],"hosts":["WILD"]}}`,
+		"dnsendpoints.externaldns.nginx.org":   `{"metadata":{"name":"a","namespace":"drill"},"spec":{"endpoints":[{"dnsName":"HOST"}]}}`,
+		"things.example.com":                   `{"metadata":{"name":"a","namespace":"drill"},"config":{"servers":[{"server":"HOST"}],"note":"see HOST"}}`,
+		"probes.example.com":                   `{"metadata":{"name":"a","namespace":"drill"},"spec":{"url":"https://HOST:8443/x?y"},"status":{"address":{"url":"http://HOST"}}}`,
+		"clusters.postgresql.cnpg.io":          `{"metadata":{"name":"a","namespace":"drill"},"spec":{"externalClusters":[{"connectionParameters":{"host":"HOST"}}]}}`,
 		"dnsendpoints.externaldns.k8s.io":      `{"metadata":{"name":"a","namespace":"drill"},"spec":{"endpoints":[{"dnsName":"HOST","targets":["ADDRESS"]}]}}`,
 	}
 }
@@ -138,6 +145,23 @@ func TestNothingOutsideIsNamed(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNamesWithin: what has the form of a name of the cluster, or of no host name, stays in a custom resource.
+func TestNamesWithin(t *testing.T) {
+	const form = `{"metadata":{"name":"a","namespace":"drill"},"spec":{"host":"db.shop.svc","hosts":["db.shop.svc.cluster.local","db","*"],"match":"exact","server":"10.0.0.1","domain":"example","redirect":true,"url":"http://db.shop.svc:80/x","image":"registry.example.com/a:1"}}`
+	var obj map[string]any
+	if err := json.Unmarshal([]byte(form), &obj); err != nil {
+		t.Fatal(err)
+	}
+	before := text(t, obj)
+	if d := testRules().Apply("things.example.com", obj); len(d.Changes) > 0 || text(t, obj) != before {
+		t.Errorf("%+v", d.Changes)
+	}
+	obj = map[string]any{"metadata": map[string]any{"name": "shop.example.com", "namespace": "drill"}}
+	if d := testRules().Apply("domainmappings.serving.knative.dev", obj); d.Outcome != isolation.LeftOut {
+		t.Errorf("an object whose name is a host name: %+v", d)
 	}
 }
 

@@ -18,7 +18,9 @@ func annotationRules() []annotationRule {
 		{"external-dns", RuleDNS},
 		{"dns.alpha.kubernetes.io/", RuleDNS}, // kOps
 		{"tailscale.com/", RuleLoadBalancer},
-		{"k8s.v1.cni.cncf.io/", RuleAddress}, // a second network, beside the policy that closes the copy
+		{"getambassador.io/", RuleRouter},     // routes with host names, read in any namespace
+		{"consul.hashicorp.com/", RuleRouter}, // the copy would serve under production's name
+		{"k8s.v1.cni.cncf.io/", RuleAddress},  // a second network, beside the policy that closes the copy
 		{"cni.projectcalico.org/", RuleAddress},
 		{"alb.ingress.kubernetes.io/", RuleLoadBalancer},
 		{"service.beta.kubernetes.io/", RuleLoadBalancer},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,9 @@ const noRouter = "lifeboat-drill"
 func (e *editor) editRoute(resource string, obj map[string]any) {
 	plural, group, _ := strings.Cut(resource, ".")
 	if !isRouting(plural, group) {
+		if !isBuiltIn(group) && !(e.rules.Owned != nil && e.rules.Owned(resource, nameOf(obj))) {
+			e.hideHosts(obj)
+		}
 		return
 	}
 	e.drop(RuleRouter, obj, "", "status")
@@ -32,6 +36,42 @@ func (e *editor) editRoute(resource string, obj map[string]any) {
 		e.editRouter(resource, spec)
 		e.replaceHosts(spec, hostsOf(spec, group == istioGroup))
 	}
+}
+
+// hideHosts is for custom resources of which nobody knows what they lead where: what stands where a host name
+// stands, or in a URL, and looks like one outside of the cluster, becomes another.
+func (e *editor) hideHosts(obj map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(obj)) {
+		part, isObject := obj[key].(map[string]any)
+		if !isObject || key == "metadata" {
+			continue
+		}
+		hosts := append(hostsOf(part, false), e.hostsOfURLs(part, key)...)
+		hosts = slices.DeleteFunc(hosts, func(host string) bool { return !isOutsideName(host) || isOurHost(host) })
+		slices.SortFunc(hosts, longestFirst)
+		e.replaceHostsIn(part, key, hosts)
+	}
+}
+
+// hostsOfURLs finds the host names in URLs.
+func (e *editor) hostsOfURLs(part map[string]any, name string) (hosts []string) {
+	e.replaceIn(part, name, "", func(_, s string) string {
+		if u, err := url.Parse(s); err == nil && u.Host != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+		return s
+	})
+	return hosts
+}
+
+func hostName() *regexp.Regexp {
+	return regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)+[a-zA-Z][a-zA-Z0-9-]*\.?(:[0-9]+)?$`)
+}
+
+// isOutsideName reports whether a text has the form of a host name that is not one of the cluster's Services.
+func isOutsideName(s string) bool {
+	bare, _, _ := strings.Cut(strings.TrimSuffix(s, "."), ":")
+	return hostName().MatchString(s) && !strings.HasSuffix(bare, ".svc") && !strings.HasSuffix(bare, ".cluster.local")
 }
 
 const (
@@ -110,8 +150,10 @@ func hostsOf(value any, mesh bool) []string {
 			found[bare] = true
 		}
 	})
-	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.SortedFunc(maps.Keys(found), longestFirst)
 }
+
+func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
 
 func collectHosts(value any, field string, found func(string)) {
 	switch v := value.(type) {
@@ -153,10 +195,15 @@ func isOurHost(host string) bool {
 // replaceHosts puts other names in the place of hosts: within every text of a spec, and those
 // without a dot, which may be the names of anything, where a host name stands.
 func (e *editor) replaceHosts(spec map[string]any, hosts []string) {
+	e.replaceHostsIn(spec, "spec", hosts)
+}
+
+// replaceHostsIn is replaceHosts for a part of an object that has another name.
+func (e *editor) replaceHostsIn(part map[string]any, name string, hosts []string) {
 	if len(hosts) == 0 {
 		return
 	}
-	e.replaceIn(spec, "spec", "", func(field, s string) string {
+	e.replaceIn(part, name, "", func(field, s string) string {
 		for _, host := range hosts {
 			switch {
 			case strings.Contains(strings.TrimLeft(host, "*."), "."):

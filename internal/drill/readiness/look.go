@@ -13,6 +13,7 @@ import (
 // only.
 func Look(ctx context.Context, client *kube.Client, namespaces []string) (contract.DrillReady, error) {
 	var workloads, volumes tally
+	running := 0
 	for _, namespace := range namespaces {
 		if err := addNamespace(ctx, client, namespace, &workloads); err != nil {
 			return contract.DrillReady{}, err
@@ -25,9 +26,11 @@ func Look(ctx context.Context, client *kube.Client, namespaces []string) (contra
 		if err != nil {
 			return contract.DrillReady{}, err
 		}
+		before := workloads.checked
 		if err := addWorkloads(ctx, client, namespace, pods, told, &workloads); err != nil {
 			return contract.DrillReady{}, err
 		}
+		running += workloads.checked - before
 		if err := addQuotas(ctx, client, namespace, &workloads); err != nil {
 			return contract.DrillReady{}, err
 		}
@@ -35,7 +38,7 @@ func Look(ctx context.Context, client *kube.Client, namespaces []string) (contra
 			return contract.DrillReady{}, err
 		}
 	}
-	return contract.DrillReady{Workloads: workloads.check(), Volumes: volumes.check()}, nil
+	return contract.DrillReady{Workloads: workloads.check(), Volumes: volumes.check(), Running: running}, nil
 }
 
 // addNamespace counts a namespace that somebody has taken away: what is not there any more is not

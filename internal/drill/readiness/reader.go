@@ -11,6 +11,9 @@ import (
 // partRead says of a pod that it reads a volume: the value of contract.DrillPartLabel.
 const partRead = "read"
 
+// readContainer is the container that reads, in a pod that may get others beside it.
+const readContainer = "read"
+
 // mountPath is where a pod that reads has the volume.
 const mountPath = "/volume"
 
@@ -53,7 +56,7 @@ func readerPod(c *corev1.PersistentVolumeClaim, by []*corev1.Pod, isRestricted b
 		SecurityContext: &corev1.PodSecurityContext{},
 		Volumes:         []corev1.Volume{{Name: name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: c.Name}}}},
 		Containers: []corev1.Container{{
-			Name: "read", Command: []string{"/lifeboat-worker", "--read-volume", mountPath}, TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+			Name: readContainer, Command: []string{"/lifeboat-worker", "--read-volume", mountPath}, TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			VolumeMounts: []corev1.VolumeMount{{Name: name, MountPath: mountPath, ReadOnly: true}},
 			SecurityContext: &corev1.SecurityContext{
 				AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},

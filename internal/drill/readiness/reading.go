@@ -228,14 +228,11 @@ func (r *reading) make(ctx context.Context, pod *corev1.Pod, name string) error 
 // stateOf says what a pod that reads has come to. The warning is the last that was told of it, or of
 // its volume, and may be empty.
 func (r *reading) stateOf(pod *corev1.Pod, warning string) readerState {
-	var ended *corev1.ContainerStateTerminated
-	for _, c := range pod.Status.ContainerStatuses {
-		ended = c.State.Terminated
-	}
+	ended := readerEnd(pod)
 	switch {
-	case pod.Status.Phase == corev1.PodSucceeded && ended != nil:
+	case ended != nil && ended.ExitCode == 0:
 		return resultState(ended.Message)
-	case pod.Status.Phase == corev1.PodFailed && ended != nil:
+	case ended != nil:
 		return readerState{why: fmt.Sprintf("the pod that read it has failed: %s, exit code %d %s", ended.Reason, ended.ExitCode, ended.Message)}
 	case pod.Status.Phase == corev1.PodFailed:
 		return readerState{why: "the pod that read it has failed: " + pod.Status.Reason + " " + pod.Status.Message}
@@ -250,6 +247,17 @@ func (r *reading) stateOf(pod *corev1.Pod, warning string) readerState {
 		return readerState{why: why}
 	}
 	return readerState{progress: starting, why: why}
+}
+
+// readerEnd is how the container that reads has ended, nil if it has not: one that an injector has put
+// beside it may run on, and keeps the pod running.
+func readerEnd(pod *corev1.Pod) *corev1.ContainerStateTerminated {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == readContainer {
+			return c.State.Terminated
+		}
+	}
+	return nil
 }
 
 // resultState is what the message of a pod says that has read a volume.

@@ -21,8 +21,23 @@ import (
 func readerIn(phase corev1.PodPhase, reason, message string, age time.Duration) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "reader", CreationTimestamp: metav1.NewTime(time.Now().Add(-age))}, Status: corev1.PodStatus{Phase: phase}}
 	if reason != "" {
-		p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, Message: message, ExitCode: 1}}}}
+		code := int32(0)
+		if phase == corev1.PodFailed {
+			code = 1
+		}
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "read", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, Message: message, ExitCode: code}}}}
 	}
+	return p
+}
+
+// beside puts a container into a pod that somebody injects, before and behind the one that reads.
+func beside(p *corev1.Pod, state corev1.ContainerState) *corev1.Pod {
+	p.Status.ContainerStatuses = append([]corev1.ContainerStatus{{Name: "agent", State: state}}, append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: "sidecar", State: state})...)
+	return p
+}
+
+func inPhase(phase corev1.PodPhase, p *corev1.Pod) *corev1.Pod {
+	p.Status.Phase = phase
 	return p
 }
 
@@ -30,6 +45,8 @@ func readerIn(phase corev1.PodPhase, reason, message string, age time.Duration) 
 // together with what its workload has.
 func TestReaderStates(t *testing.T) {
 	started, idle := claimState{started: true}, claimState{}
+	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	killed := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 137}}
 	for name, tc := range map[string]struct {
 		pod       *corev1.Pod
 		progress  progress
@@ -49,6 +66,10 @@ func TestReaderStates(t *testing.T) {
 		"waits":                              {readerIn("Pending", "", "", 0), starting, idle, false, "has not started: FailedMount: wrong fs type"},
 		"waits too long":                     {readerIn("Pending", "", "", time.Hour), notRead, idle, false, "has not started: FailedMount: wrong fs type"},
 		"waits, and its workload waits":      {readerIn("Pending", "", "", time.Hour), notRead, idle, true, "has not started"},
+		"read, a sidecar runs on":            {beside(readerIn("Running", "Completed", `{"files":3,"bytes":10}`, 0), runs), through, idle, false, ""},
+		"an error, a sidecar runs on":        {beside(readerIn("Running", "Completed", `{"files":3,"failed":1,"errors":["base/1: bad"]}`, 0), runs), broken, started, true, "1 of its files cannot be read, such as base/1: bad"},
+		"read, a sidecar was killed":         {inPhase(corev1.PodFailed, beside(readerIn("Running", "Completed", `{"files":3}`, 0), killed)), through, idle, false, ""},
+		"reads, a sidecar has ended":         {beside(readerIn("Running", "", "", 0), killed), going, idle, false, ""},
 		"of a foreign volume":                {readerIn("Succeeded", "Completed", `{"files":3}`, 0), through, claimState{why: "was bound to volume x"}, true, "was bound to volume x"},
 	} {
 		t.Run(name, func(t *testing.T) {

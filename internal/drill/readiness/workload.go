@@ -9,56 +9,102 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// addWorkloads counts what runs pods in a namespace: controllers, replica sets and pods that
-// nobody controls. Jobs end, and are no workload that becomes ready.
+// addWorkloads counts what runs pods in a namespace: the controllers of Kubernetes, and each pod that none
+// of them answers for, such as those of a custom resource, whose controller nobody else looks at. Jobs end,
+// and are no workload that becomes ready.
 func addWorkloads(ctx context.Context, client *kube.Client, namespace string, pods []corev1.Pod, told warnings, t *tally) error {
-	add := func(kind string, meta metav1.ObjectMeta, why string) {
-		if why != "" {
-			why += whyPods(pods, told, meta)
+	c := &controllers{pods: pods, told: told, tally: t, seen: map[types.UID]bool{}}
+	for _, add := range []func(context.Context, *kube.Client, string) error{c.addDeployments, c.addStatefulSets, c.addDaemonSets, c.addReplicaSets, c.addReplicationControllers} {
+		if err := add(ctx, client, namespace); err != nil {
+			return err
 		}
-		t.add(kind+" "+meta.Namespace+"/"+meta.Name, why)
-	}
-	err := kube.List(ctx, client, kube.Apps("deployments", "Deployment"), namespace, "", func(d appsv1.Deployment) error {
-		add("deployment", d.ObjectMeta, lacksDeployment(&d))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = kube.List(ctx, client, kube.Apps("statefulsets", "StatefulSet"), namespace, "", func(d appsv1.StatefulSet) error {
-		add("statefulset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, replicasOf(d.Spec.Replicas), d.Status.ReadyReplicas, ""))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = kube.List(ctx, client, kube.Apps("daemonsets", "DaemonSet"), namespace, "", func(d appsv1.DaemonSet) error {
-		add("daemonset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, d.Status.DesiredNumberScheduled, d.Status.NumberReady, ""))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = kube.List(ctx, client, kube.Apps("replicasets", "ReplicaSet"), namespace, "", func(d appsv1.ReplicaSet) error {
-		if metav1.GetControllerOf(&d) == nil {
-			add("replicaset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, replicasOf(d.Spec.Replicas), d.Status.ReadyReplicas, failedReplicas(d.Status.Conditions)))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	for i := range pods {
-		if p := &pods[i]; metav1.GetControllerOf(p) == nil {
+		if p := &pods[i]; !c.answersFor(p) {
 			t.add("pod "+p.Namespace+"/"+p.Name, lacksPod(p, told))
 		}
 	}
 	return nil
+}
+
+// controllers are those of a namespace that say themselves how many of their pods are ready.
+type controllers struct {
+	pods  []corev1.Pod
+	told  warnings
+	tally *tally
+	seen  map[types.UID]bool
+}
+
+// add counts one; why is "" for one that is ready.
+func (c *controllers) add(kind string, meta metav1.ObjectMeta, why string) {
+	if why != "" {
+		why += whyPods(c.pods, c.told, meta)
+	}
+	c.seen[meta.UID] = true
+	c.tally.add(kind+" "+meta.Namespace+"/"+meta.Name, why)
+}
+
+// answersFor says that a pod is counted with its controller, or belongs to a Job.
+func (c *controllers) answersFor(p *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(p)
+	return owner != nil && (c.seen[owner.UID] || IsJob(owner.APIVersion, owner.Kind))
+}
+
+// IsJob reports whether a controller ends with its pods, so that they never become ready.
+func IsJob(apiVersion, kind string) bool {
+	return kind == "Job" && strings.HasPrefix(apiVersion, "batch/")
+}
+
+func (c *controllers) addDeployments(ctx context.Context, client *kube.Client, namespace string) error {
+	return kube.List(ctx, client, kube.Apps("deployments", "Deployment"), namespace, "", func(d appsv1.Deployment) error {
+		c.add("deployment", d.ObjectMeta, lacksDeployment(&d))
+		return nil
+	})
+}
+
+func (c *controllers) addStatefulSets(ctx context.Context, client *kube.Client, namespace string) error {
+	return kube.List(ctx, client, kube.Apps("statefulsets", "StatefulSet"), namespace, "", func(d appsv1.StatefulSet) error {
+		c.add("statefulset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, replicasOf(d.Spec.Replicas), d.Status.ReadyReplicas, ""))
+		return nil
+	})
+}
+
+func (c *controllers) addDaemonSets(ctx context.Context, client *kube.Client, namespace string) error {
+	return kube.List(ctx, client, kube.Apps("daemonsets", "DaemonSet"), namespace, "", func(d appsv1.DaemonSet) error {
+		c.add("daemonset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, d.Status.DesiredNumberScheduled, d.Status.NumberReady, ""))
+		return nil
+	})
+}
+
+// addReplicaSets leaves those to their Deployment that have one, and counts those of any other controller.
+func (c *controllers) addReplicaSets(ctx context.Context, client *kube.Client, namespace string) error {
+	return kube.List(ctx, client, kube.Apps("replicasets", "ReplicaSet"), namespace, "", func(d appsv1.ReplicaSet) error {
+		if owner := metav1.GetControllerOf(&d); owner != nil && c.seen[owner.UID] {
+			c.seen[d.UID] = true
+			return nil
+		}
+		c.add("replicaset", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, replicasOf(d.Spec.Replicas), d.Status.ReadyReplicas, failedReplicas(d.Status.Conditions)))
+		return nil
+	})
+}
+
+func (c *controllers) addReplicationControllers(ctx context.Context, client *kube.Client, namespace string) error {
+	return kube.List(ctx, client, kube.ReplicationControllers(), namespace, "", func(d corev1.ReplicationController) error {
+		failure := ""
+		for _, condition := range d.Status.Conditions {
+			if condition.Type == corev1.ReplicationControllerReplicaFailure && condition.Status == corev1.ConditionTrue {
+				failure = condition.Message
+			}
+		}
+		c.add("replicationcontroller", d.ObjectMeta, lacks(d.Generation, d.Status.ObservedGeneration, replicasOf(d.Spec.Replicas), d.Status.ReadyReplicas, failure))
+		return nil
+	})
 }
 
 func replicasOf(wanted *int32) int32 {

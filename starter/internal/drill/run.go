@@ -55,7 +55,7 @@ func (f *flags) bind(c *cobra.Command) {
 	fs.DurationVar(&f.rto, "rto", 0, "how long it may take until it is proven; longer fails the drill")
 	fs.DurationVar(&f.rpo, "rpo", 0, "how old the newest data, and how long the time between two good backups, may be")
 	fs.DurationVar(&f.ready, "ready-timeout", 0, "how long workloads may take until they are ready (default 10m)")
-	fs.DurationVar(&f.keep, "keep-for", 0, "keep the copy for so long afterwards")
+	fs.DurationVar(&f.keep, "keep-for", 0, "keep the copy for so long afterwards, under a name that stays: restore-test-<namespace>")
 	fs.BoolVar(&f.openNetwork, "allow-open-network", false, "take a network that does not enforce network policies; without, such a drill fails")
 }
 
