@@ -79,3 +79,26 @@ func TestCopyHeld(t *testing.T) {
 		t.Errorf("%q, %v", left, err)
 	}
 }
+
+// TestNamespaceHeld: a namespace that does not go is told with the finalizer of what is in it.
+func TestNamespaceHeld(t *testing.T) {
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}, kubetest.Type{Resource: kube.Jobs()}))
+	api.Put(&corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: "restore-test-shop", Labels: contract.DrillLabels("prod", "lost")},
+		Spec:       corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{corev1.FinalizerKubernetes}},
+	})
+	api.PutJSON(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"restore-test-shop","finalizers":["example.com/wait"]}}`)
+	s := &Service{Kube: api.Client(), Config: &config.Config{Cluster: "prod"}}
+	if left, err := s.RemoveCopy(t.Context(), "lost"); err != nil || left == "" {
+		t.Fatalf("%q, %v", left, err)
+	}
+	kubetest.Modify(api, kube.Namespaces(), "", "restore-test-shop", func(ns *corev1.Namespace) { // by Kubernetes, once it is deleted
+		ns.Status.Conditions = []corev1.NamespaceCondition{{
+			Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue, Message: "Some content in the namespace has finalizers remaining: example.com/wait in 1 resource instances",
+		}}
+	})
+	left, err := s.RemoveCopy(t.Context(), "lost")
+	if err != nil || !strings.Contains(left, "namespaces restore-test-shop") || !strings.Contains(left, "example.com/wait") {
+		t.Errorf("%q, %v", left, err)
+	}
+}
