@@ -210,6 +210,12 @@ func checkOverlap(t *testing.T, own *harness.Lab, ns string) {
 	h := own.Harness
 	ask(t, h, 0, []string{`schedule "queued" created`}, "schedule", "create", "queued", "--schedule", "0 2 * * *", "--overlap", "bufferOne", "--include-namespaces", ns, "--ttl", "1h")
 	ask(t, h, 0, []string{`schedule "often" unpaused`}, "schedule", "unpause", "often")
+	eventually(t, "a run goes on", func() error { // one that nobody has begun yet would be for a later due time
+		if c := countOutcomes(slots(t, h, "often")); c[contract.SlotRunning] == 0 {
+			return fmt.Errorf("%v", c)
+		}
+		return nil
+	})
 	own.Worker.Kill()
 	triggerQueued(t, h)
 	from := time.Now().Truncate(time.Second).Add(time.Second)
