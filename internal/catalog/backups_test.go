@@ -362,8 +362,11 @@ func TestListOutOfReach(t *testing.T) {
 			c.Locations = repository.NewLocations(c.Config, neverOpens).WithProbe(probe)
 			began := time.Now()
 			for _, in := range []contract.ReadInput{
-				{Verb: contract.ReadBackups}, {Verb: contract.ReadRestores}, {Verb: contract.ReadDrills},
-				{Verb: contract.ReadBackup, Name: "b"}, {Verb: contract.ReadRestore, Name: "r"},
+				{Verb: contract.ReadBackups},
+				{Verb: contract.ReadRestores},
+				{Verb: contract.ReadDrills},
+				{Verb: contract.ReadBackup, Name: "b"},
+				{Verb: contract.ReadRestore, Name: "r"},
 			} {
 				_, err := c.Read(t.Context(), in)
 				if took := time.Since(began); failure.TypeOf(err) != contract.ErrTypeLocation || !strings.Contains(err.Error(), want) || took >= 5*time.Second {
