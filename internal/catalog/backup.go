@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/packed"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -136,7 +137,7 @@ func fillDetails(ctx context.Context, st store.Store, l layout.Backup, d *contra
 
 // readResults reads a results file and cuts it to what an answer may carry.
 func readResults(ctx context.Context, st store.Store, key string) (raw json.RawMessage, err error) {
-	packed, err := repository.GetBytes(ctx, st, key)
+	data, err := repository.GetBytes(ctx, st, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -144,7 +145,7 @@ func readResults(ctx context.Context, st store.Store, key string) (raw json.RawM
 		return nil, err
 	}
 	var doc map[string]map[string]json.RawMessage
-	if err := repository.UnpackJSON(packed, &doc); err != nil {
+	if err := packed.Decode(data, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}
 	return json.Marshal(cutResults(doc))

@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/packed"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -158,7 +159,7 @@ func readResourceList(ctx context.Context, st store.Store, key string) (list rep
 	if err != nil {
 		return nil, err
 	}
-	if err := repository.UnpackJSON(data, &list); err != nil {
+	if err := packed.Decode(data, &list); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}
 	return list, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/packed"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -24,7 +25,7 @@ func EachEntry[T any](ctx context.Context, src store.Store, m archive.Manifest, 
 	case ours && archive.Digest(data) != listed.SHA256:
 		return fmt.Errorf("%s: %w: digest differs", key, archive.ErrCorrupt)
 	}
-	entries, err := unpackList[T](data)
+	entries, err := packed.DecodeList[T](data)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}

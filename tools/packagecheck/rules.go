@@ -57,6 +57,7 @@ func productRules() rules {
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"documents beside backups", []string{"internal/repository/beside"}},
 			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},
+			{"compressed documents", []string{"internal/repository/packed"}},
 			{"configuration", []string{"internal/config"}},
 			{"errors and progress", []string{"internal/failure", "internal/heartbeat", "internal/store/memstore"}},
 			{"the outside", []string{"internal/aws/...", "internal/kube", "internal/kube/...", "internal/store", "internal/store/bucket", "internal/temporal", "internal/temporal/..."}},

@@ -1,4 +1,4 @@
-package repository
+package packed
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 )
 
-// packed is text, then more of it n times, then its end, compressed.
-func packed(t testing.TB, begin, more string, n int, end string) []byte {
+// pack is text, then more of it n times, then its end, compressed.
+func pack(t testing.TB, begin, more string, n int, end string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	zw := gzip.NewWriter(&out)
@@ -37,18 +37,18 @@ func TestUnpackList(t *testing.T) {
 		want []int
 		ok   bool
 	}{
-		"entries":      {packed(t, "[", "1,", 2, "2]"), []int{1, 1, 2}, true},
-		"cut at once":  {packed(t, "[", "1,", 2, "2]")[:12], nil, false},
-		"without end":  {packed(t, "[", "1,", 5000, "2]")[:20], nil, false},
-		"none":         {packed(t, "[]", "", 0, ""), nil, true},
-		"null":         {packed(t, "null", "", 0, ""), nil, true},
-		"an object":    {packed(t, "{}", "", 0, ""), nil, false},
-		"another kind": {packed(t, `["a"]`, "", 0, ""), nil, false},
-		"cut off":      {packed(t, "[1,2", "", 0, ""), nil, false},
-		"nothing":      {packed(t, "", "", 0, ""), nil, false},
+		"entries":      {pack(t, "[", "1,", 2, "2]"), []int{1, 1, 2}, true},
+		"cut at once":  {pack(t, "[", "1,", 2, "2]")[:12], nil, false},
+		"without end":  {pack(t, "[", "1,", 5000, "2]")[:20], nil, false},
+		"none":         {pack(t, "[]", "", 0, ""), nil, true},
+		"null":         {pack(t, "null", "", 0, ""), nil, true},
+		"an object":    {pack(t, "{}", "", 0, ""), nil, false},
+		"another kind": {pack(t, `["a"]`, "", 0, ""), nil, false},
+		"cut off":      {pack(t, "[1,2", "", 0, ""), nil, false},
+		"nothing":      {pack(t, "", "", 0, ""), nil, false},
 		"not packed":   {[]byte("[1]"), nil, false},
 	} {
-		got, err := unpackList[int](tc.in)
+		got, err := DecodeList[int](tc.in)
 		if (err == nil) != tc.ok || tc.ok && !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -60,17 +60,17 @@ func TestUnpackList(t *testing.T) {
 func TestUnpackBombs(t *testing.T) {
 	const most = 400 << 20 // bytes taken in all: of a buffer that grows by doubling half is garbage
 	for name, in := range map[string][]byte{
-		"empty entries": packed(t, "[", "{},", 150_000, "{}]"),
-		"one string":    packed(t, `["`, "aaaaaaaaaa", 7_000_000, `"]`),
-		"spaces":        packed(t, "", "          ", 7_000_000, "[]"),
-		"fields":        packed(t, `{"errors":{`, `"a":[],`, 400_000, `"b":[]}}`),
-		"nested":        packed(t, "", "[", 1_200_000, ""),
+		"empty entries": pack(t, "[", "{},", 150_000, "{}]"),
+		"one string":    pack(t, `["`, "aaaaaaaaaa", 7_000_000, `"]`),
+		"spaces":        pack(t, "", "          ", 7_000_000, "[]"),
+		"fields":        pack(t, `{"errors":{`, `"a":[],`, 400_000, `"b":[]}}`),
+		"nested":        pack(t, "", "[", 1_200_000, ""),
 	} {
 		for form, decode := range map[string]func() error{
-			"list": func() error { _, err := unpackList[snapshotv1.VolumeSnapshotContent](in); return err },
+			"list": func() error { _, err := DecodeList[snapshotv1.VolumeSnapshotContent](in); return err },
 			"document": func() error {
 				var doc map[string]map[string]any
-				return UnpackJSON(in, &doc)
+				return Decode(in, &doc)
 			},
 		} {
 			var before, after runtime.MemStats

@@ -1,4 +1,6 @@
-package repository
+// Package packed decodes the compressed documents of a bucket, which anybody may have written, in
+// bounded memory.
+package packed
 
 import (
 	"bytes"
@@ -15,8 +17,8 @@ import (
 // Bounds of what a compressed document may expand to. A thousandth of it in the bucket would
 // otherwise take all of a worker's memory: a list of empty entries needs three bytes for each.
 const (
-	// MaxUnpacked bounds a list or results, in bytes: those of 100,000 objects have some 20 MB.
-	MaxUnpacked = 64 << 20
+	// MaxBytes bounds a list or results, in bytes: those of 100,000 objects have some 20 MB.
+	MaxBytes = 64 << 20
 	// mostValues bounds the values, names of fields and brackets of a document that is decoded whole.
 	mostValues = 1_000_000
 	// mostEntries bounds a list that is decoded entry by entry: AWS lets an account have 100,000
@@ -24,8 +26,8 @@ const (
 	mostEntries = 100_000
 )
 
-// UnpackJSON decodes a compressed document. One that expands to too much is archive.ErrHostile.
-func UnpackJSON(packed []byte, doc any) error {
+// Decode decodes a compressed document. One that expands to too much is archive.ErrHostile.
+func Decode(packed []byte, doc any) error {
 	in, err := unpack(packed)
 	if err != nil {
 		return err
@@ -39,8 +41,8 @@ func UnpackJSON(packed []byte, doc any) error {
 	return json.NewDecoder(in).Decode(doc)
 }
 
-// unpackList decodes a compressed list; null is an empty one.
-func unpackList[T any](packed []byte) ([]T, error) {
+// DecodeList decodes a compressed list; null is an empty one.
+func DecodeList[T any](packed []byte) ([]T, error) {
 	in, err := unpack(packed)
 	if err != nil {
 		return nil, err
@@ -68,13 +70,13 @@ func unpackList[T any](packed []byte) ([]T, error) {
 	return entries, err
 }
 
-// unpack reads what is packed, up to MaxUnpacked.
+// unpack reads what is packed, up to MaxBytes.
 func unpack(packed []byte) (io.Reader, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, err
 	}
-	return &boundedReader{from: zr, left: MaxUnpacked}, nil
+	return &boundedReader{from: zr, left: MaxBytes}, nil
 }
 
 // boundedReader fails where there is more than what was left. It fills what it is given to fill: the
@@ -87,7 +89,7 @@ type boundedReader struct {
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("it expands to more than %d bytes: %w", MaxUnpacked, archive.ErrHostile)
+		return 0, fmt.Errorf("it expands to more than %d bytes: %w", MaxBytes, archive.ErrHostile)
 	}
 	n, err := io.ReadFull(b.from, p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
