@@ -19,7 +19,7 @@ const reachAfter = 2 * time.Second
 
 // readVolume reads a mounted volume through, for a drill whose pod this is, tries meanwhile to reach
 // an address outside, if it is given one, and says what it found. Only a directory that cannot be
-// opened is an error.
+// opened, and a pod that is stopped meanwhile, is an error.
 func readVolume(ctx context.Context, dir, outside string, out io.Writer) error {
 	reached := make(chan bool, 1)
 	go func() { reached <- outside != "" && readthrough.Reaches(ctx, outside, reachAfter) }()
@@ -31,6 +31,9 @@ func readVolume(ctx context.Context, dir, outside string, out io.Writer) error {
 		res.Tried = 1
 		if <-reached {
 			res.Reached = 1
+		}
+		if err := ctx.Err(); err != nil {
+			return err // what was not tried for as long as it may take has shown nothing
 		}
 	}
 	text, err := json.Marshal(res)

@@ -1,6 +1,7 @@
 package readthrough
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ const (
 )
 
 // Read reads every file below a directory. What cannot be read is a result; the error is for a
-// directory that is not there. It follows no links out of the directory, and does not mind files
+// directory that is not there, and for an end of ctx: then not everything was read. It follows no links out of the directory, and does not mind files
 // that go meanwhile.
 func Read(ctx context.Context, dir string) (Result, error) {
 	root, err := os.OpenRoot(dir)
@@ -54,23 +55,23 @@ func Read(ctx context.Context, dir string) (Result, error) {
 	}
 	defer func() { _ = root.Close() }() // nothing was written
 	r := &reader{root: root, buffers: sync.Pool{New: func() any { return new([buffered]byte) }}}
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
+		case groupCtx.Err() != nil:
+			return groupCtx.Err()
 		case err != nil:
 			r.fail(path, err)
 		case d.Type().IsRegular():
 			group.Go(func() error {
 				r.readFile(ctx, path)
-				return nil
+				return ctx.Err()
 			})
 		}
 		return nil
 	})
-	return r.result, errors.Join(group.Wait(), err)
+	return r.result, cmp.Or(group.Wait(), err)
 }
 
 // reader counts what its goroutines read.
@@ -97,7 +98,10 @@ func (r *reader) readFile(ctx context.Context, path string) {
 		n, err = f.Read(buffer[:])
 		read += int64(n)
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case err == nil: // the end of ctx: a part is not the file
+		return
+	case !errors.Is(err, io.EOF):
 		r.fail(path, err)
 		return
 	}

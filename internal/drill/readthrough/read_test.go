@@ -1,6 +1,8 @@
 package readthrough_test
 
 import (
+	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -69,5 +71,22 @@ func TestReaches(t *testing.T) {
 	_ = (<-late).Close()
 	if readthrough.Reaches(t.Context(), address, 0) || readthrough.Reaches(t.Context(), "", 0) {
 		t.Error("what does not listen is reached")
+	}
+}
+
+// TestReadStopped: what was read in part, since the pod was stopped, is not told as the whole.
+func TestReadStopped(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(64<<30), f.Close()); err != nil { // a hole, of which nothing is stored
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if res, err := readthrough.Read(ctx, dir); !errors.Is(err, context.DeadlineExceeded) || res.Files != 0 || res.Bytes != 0 {
+		t.Errorf("%+v, %v", res, err)
 	}
 }
