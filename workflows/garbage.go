@@ -69,7 +69,7 @@ func (c *collection) collect(ctx workflow.Context) error {
 	c.now = workflow.Now(ctx)
 	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster, DryRun: c.in.DryRun})
 	if err != nil {
-		return err
+		return c.endUnplanned(ctx, err)
 	}
 	c.done.Plan, c.done.Errors = plan, nil
 	before := c.done.Deleted + c.done.Failed
@@ -117,6 +117,22 @@ func (c *collection) collectOrphans(ctx workflow.Context) error {
 		more = plan.MoreRemove > 0 && c.done.Removed > before // the next plan has the rest
 	}
 	return ctx.Err()
+}
+
+// endUnplanned ends a round that has no plan. An hourly run goes on with the next round, since the
+// schedule starts no other run before midnight; one whose last round has no plan has failed.
+func (c *collection) endUnplanned(ctx workflow.Context, cause error) error {
+	if !c.in.Hourly || ctx.Err() != nil || workflow.GetVersion(ctx, "a round without a plan", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return cause
+	}
+	workflow.GetLogger(ctx).Warn("Expired backups could not be looked for; the next round tries again", "error", cause)
+	if err := c.endRound(ctx); err != nil {
+		return err
+	}
+	if c.ended {
+		return cause
+	}
+	return nil
 }
 
 // removeOrphans removes what a plan found; what could not be removed stays in the plan, with
