@@ -119,20 +119,25 @@ func (c *collection) collectOrphans(ctx workflow.Context) error {
 	return ctx.Err()
 }
 
-// endUnplanned ends a round that has no plan. An hourly run goes on with the next round, since the
-// schedule starts no other run before midnight; one whose last round has no plan has failed.
+// endUnplanned ends a round that has no plan; a run whose last round has none has failed.
 func (c *collection) endUnplanned(ctx workflow.Context, cause error) error {
-	if !c.in.Hourly || ctx.Err() != nil || workflow.GetVersion(ctx, "a round without a plan", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if !goesOnWithoutPlan(ctx, c.in.Hourly, cause) {
 		return cause
 	}
-	workflow.GetLogger(ctx).Warn("Expired backups could not be looked for; the next round tries again", "error", cause)
-	if err := c.endRound(ctx); err != nil {
+	if err := c.endRound(ctx); err != nil || !c.ended {
 		return err
 	}
-	if c.ended {
-		return cause
+	return cause
+}
+
+// goesOnWithoutPlan tells whether a run whose plan has failed goes on with its next round. An hourly
+// one does, since its schedule starts no other run before midnight.
+func goesOnWithoutPlan(ctx workflow.Context, hourly bool, cause error) bool {
+	if !hourly || ctx.Err() != nil || workflow.GetVersion(ctx, "a round without a plan", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return false
 	}
-	return nil
+	workflow.GetLogger(ctx).Warn("There is no plan for this round; the next one tries again", "error", cause)
+	return true
 }
 
 // removeOrphans removes what a plan found; what could not be removed stays in the plan, with
