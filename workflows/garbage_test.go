@@ -360,6 +360,38 @@ func TestOrphanPhases(t *testing.T) {
 	}
 }
 
+// TestGarbageWithoutAPlan: a store that cannot be read, or refuses, costs a round and not the rest of
+// the day, whose next run the schedule begins at midnight only. A day that ends without a plan has failed.
+func TestGarbageWithoutAPlan(t *testing.T) {
+	for name, c := range map[string]struct {
+		hour   int // of the start
+		fault  fault
+		rounds int
+		fails  bool
+	}{
+		"refused":              {2, final, 22, false},
+		"away for hours":       {2, givenUp, 22, false},
+		"refused at the last":  {23, final, 1, true},
+		"given up at the last": {23, givenUp, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, expired("a"))
+			s.env.SetStartTime(time.Date(2026, 3, 1, c.hour, 0, 0, 0, time.UTC))
+			s.faults[contract.PlanGarbage.Name] = c.fault
+			err := s.run()
+			if (err != nil) != c.fails {
+				t.Fatalf("ends with %v", err)
+			}
+			if c.fails {
+				return
+			}
+			if res := resultOf[contract.GarbageResult](s); res.Rounds != c.rounds || len(res.Plan.Unread) > 0 {
+				t.Errorf("%+v", res)
+			}
+		})
+	}
+}
+
 // TestGarbageOfAMonth: thirty days leave a row a day in the list of runs: a run is of a day,
 // whatever it continues as.
 func TestGarbageOfAMonth(t *testing.T) {

@@ -164,6 +164,24 @@ func TestVerificationOfADay(t *testing.T) {
 	}
 }
 
+// TestVerificationWithoutAPlan: a store that cannot be read costs a round and not the rest of the day.
+func TestVerificationWithoutAPlan(t *testing.T) {
+	for hour, fails := range map[int]bool{2: false, 23: true} {
+		s := newVerification(t, contract.VerifyBackupsInput{Hourly: true}, due("a"))
+		s.env.SetStartTime(time.Date(2026, 3, 1, hour, 0, 0, 0, time.UTC))
+		s.faults[contract.PlanVerification.Name] = givenUp
+		if err := s.run(); (err != nil) != fails {
+			t.Fatalf("from %d o'clock: ends with %v", hour, err)
+		}
+		if fails {
+			continue
+		}
+		if res := resultOf[contract.VerificationResult](s); res.Rounds != 22 || res.Verified != 1 {
+			t.Errorf("from %d o'clock: %+v", hour, res)
+		}
+	}
+}
+
 // TestVerificationContinues: a run whose history grows long goes on in a new one, between two
 // plans, and takes along what it has done and since when.
 func TestVerificationContinues(t *testing.T) {
