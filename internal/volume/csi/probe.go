@@ -116,7 +116,7 @@ func (p *prober) readAnswers(ctx context.Context) error {
 	return nil
 }
 
-// countAnswered is of how many snapshots a driver has said anything.
+// countAnswered counts the snapshots of which a driver has said anything.
 func (p *prober) countAnswered() int {
 	n := 0
 	for _, a := range p.answers {
@@ -127,8 +127,8 @@ func (p *prober) countAnswered() int {
 	return n
 }
 
-// countOpen is how many snapshots are still to be found. hasInsisted says that those that
-// the driver does not find will not be.
+// countOpen counts the snapshots that are still to be found. Once drivers have had the time to look again
+// (hasInsisted), one whose driver says that it is gone counts no more.
 func (p *prober) countOpen(hasInsisted bool) int {
 	n := 0
 	for name, a := range p.answers {
