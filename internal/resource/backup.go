@@ -1,6 +1,10 @@
 package resource
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/builtin"
+)
 
 // Ref asks for another object to be in the backup too.
 type Ref struct {
@@ -62,18 +66,8 @@ func (r *Registry) ByName(resource, namespace, name string) []Ref {
 // are Kubernetes' own.
 func DefinitionOf(resource string) (Ref, bool) {
 	_, group, ok := strings.Cut(resource, ".")
-	if !ok || !strings.Contains(group, ".") || builtinGroup(group) {
+	if !ok || !strings.Contains(group, ".") || builtin.IsGroup(group) {
 		return Ref{}, false
 	}
 	return Ref{Resource: CustomResourceDefinitions, Name: resource}, true
-}
-
-func builtinGroup(group string) bool {
-	switch strings.TrimSuffix(group, ".k8s.io") {
-	case "admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization",
-		"certificates", "coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver",
-		"networking", "node", "rbac.authorization", "resource", "scheduling", "storage", "storagemigration":
-		return true
-	}
-	return false
 }

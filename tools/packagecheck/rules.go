@@ -75,7 +75,7 @@ func productRules() rules {
 			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"what a drill is to do", []string{"internal/drill/definition"}},
 			{"keys of the bucket", []string{"internal/archive/layout"}},
-			{"helpers", []string{"internal/content", "internal/drill/readthrough", "internal/glob", "internal/iam/evaluation", "internal/lease", "internal/parallel", "internal/poll", "internal/telemetry"}},
+			{"helpers", []string{"internal/content", "internal/drill/readthrough", "internal/glob", "internal/iam/evaluation", "internal/lease", "internal/parallel", "internal/poll", "internal/resource/builtin", "internal/telemetry"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for

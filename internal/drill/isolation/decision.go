@@ -3,6 +3,8 @@ package isolation
 import (
 	"slices"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/builtin"
 )
 
 // Outcome is what becomes of an object.
@@ -70,7 +72,7 @@ func (r *Rules) Apply(resource string, obj map[string]any) Decision {
 // outcomeOf says whether an object is created, and by which rule it is not.
 func (r *Rules) outcomeOf(resource string, obj map[string]any) (Outcome, string) {
 	_, group, _ := strings.Cut(resource, ".")
-	builtIn := isBuiltIn(group)
+	builtIn := builtin.IsGroup(group)
 	switch namespaced := namespaceOf(obj) != ""; {
 	case r.Owned != nil && r.Owned(resource, nameOf(obj)):
 		return Create, ""
@@ -140,20 +142,6 @@ func (e *editor) editKind(resource string, obj map[string]any) {
 	default:
 		e.editRoute(resource, obj)
 	}
-}
-
-// isBuiltIn reports whether a group of types is Kubernetes' own. Groups below k8s.io are also
-// those of custom resources (gateway.networking.k8s.io), so they are named one by one.
-func isBuiltIn(group string) bool {
-	switch group {
-	case "", "apps", "batch", "autoscaling", "policy", "extensions",
-		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io",
-		"authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
-		"flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io",
-		"rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io":
-		return true
-	}
-	return false
 }
 
 // ruleOfGroup is the rule by which custom resources of a group are not created.

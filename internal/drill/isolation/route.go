@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/builtin"
 )
 
 // noRouter is a class of ingresses and gateways that nobody serves.
@@ -20,7 +22,7 @@ const noRouter = "lifeboat-drill"
 func (e *editor) editRoute(resource string, obj map[string]any) {
 	plural, group, _ := strings.Cut(resource, ".")
 	if !isRouting(plural, group) {
-		if !isBuiltIn(group) && !(e.rules.Owned != nil && e.rules.Owned(resource, nameOf(obj))) {
+		if !builtin.IsGroup(group) && !(e.rules.Owned != nil && e.rules.Owned(resource, nameOf(obj))) {
 			e.hideHosts(obj)
 		}
 		return
