@@ -71,10 +71,11 @@ type lane struct {
 
 // lanes are shared by all tests: a scenario takes one that is idle.
 var lanes struct {
-	once sync.Once
-	all  []*lane
-	idle chan *lane
-	err  error
+	once  sync.Once
+	token string // of their workers
+	all   []*lane
+	idle  chan *lane
+	err   error
 }
 
 // ready makes the lanes at first use.
@@ -83,6 +84,9 @@ func ready(t *testing.T) {
 	lanes.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
+		if lanes.token, lanes.err = workerToken(ctx); lanes.err != nil {
+			return
+		}
 		lanes.all = make([]*lane, laneCount)
 		errs := make([]error, laneCount+1)
 		var wg sync.WaitGroup
@@ -105,6 +109,28 @@ func ready(t *testing.T) {
 	if lanes.err != nil {
 		t.Fatalf("make lanes: %v", lanes.err)
 	}
+}
+
+// workerToken is a token of a ServiceAccount that may do all, as the chart's worker may: by rules of RBAC, which an
+// API server that has just started has not read, while an administrator's group needs none.
+func workerToken(ctx context.Context) (string, error) {
+	const manifest = `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: lifeboat-worker, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: lifeboat-worker}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: lifeboat-worker, namespace: default}]
+`
+	h := &harness.Harness{Stack: shared}
+	if _, err := h.Kubectl(ctx, manifest, "apply", "--filename=-"); err != nil {
+		return "", err
+	}
+	token, err := h.Kubectl(ctx, "", "create", "token", "lifeboat-worker", "--namespace=default", "--duration=24h")
+	return strings.TrimSpace(token), err
 }
 
 func closeLanes() {
@@ -139,7 +165,7 @@ func newLane(ctx context.Context, name string, edit func(*config.Config)) (*lane
 		return nil, err
 	}
 	l.Harness, err = harness.New(ctx, shared, bins, dir, harness.Options{
-		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(), Edit: edit,
+		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(), Token: lanes.token, Edit: edit,
 	})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 // configure writes lifeboat.yaml, credentials and, for a proxied API server, a
 // kubeconfig of its own.
 func (h *Harness) configure(o Options) error {
-	kubeconfig, err := h.kubeconfig(o.API)
+	kubeconfig, err := h.kubeconfig(o.API, o.Token)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,10 @@ func (h *Harness) location(o Options, credentials string) velerov1.BackupStorage
 	}
 }
 
-// kubeconfig is the stack's, or a copy that goes through a proxy. The API server's
+// kubeconfig is the stack's, or a copy that goes through a proxy, with a token of its own if it is given
+// one. The API server's
 // certificate is for 127.0.0.1, whatever the port.
-func (h *Harness) kubeconfig(proxy string) (string, error) {
+func (h *Harness) kubeconfig(proxy, token string) (string, error) {
 	if proxy == "" {
 		return h.Stack.Kubeconfig, nil
 	}
@@ -92,5 +93,8 @@ func (h *Harness) kubeconfig(proxy string) (string, error) {
 	}
 	path := filepath.Join(h.Dir, "kubeconfig")
 	text := strings.ReplaceAll(string(data), h.Stack.APIServer, "https://"+proxy)
+	if token != "" {
+		text = strings.ReplaceAll(text, h.Stack.AdminToken, token)
+	}
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }

@@ -31,6 +31,8 @@ type Options struct {
 	// S3, API and Temporal are addresses to use in place of the stack's: those of
 	// proxies that a test cuts. host:port each.
 	S3, API, Temporal string
+	// Token is the worker's for the API server at API, in place of the administrator's.
+	Token string
 	// Edit changes the configuration before it is written.
 	Edit func(*config.Config)
 }
