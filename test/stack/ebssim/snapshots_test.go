@@ -2,6 +2,7 @@ package ebssim_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -259,5 +260,30 @@ func TestTags(t *testing.T) {
 	wantCode(t, err, "TagLimitExceeded")
 	if got := must[types.Snapshot](t)(r.snapshotState(t.Context(), snap)); len(got.Tags) != 1 {
 		t.Fatalf("the snapshot had room, the volume had none, and yet it got %d tags", len(got.Tags))
+	}
+}
+
+// Forty volumes of an instance can be excluded, as with EC2, and the forty-first is refused.
+func TestExcludedVolumes(t *testing.T) {
+	r := start(t, nil)
+	exclude := make([]string, 41)
+	for i := range exclude {
+		exclude[i] = r.newVolume(t)
+	}
+	for n, refused := range map[int]bool{40: false, 41: true} {
+		_, err := r.ec2.CreateSnapshots(t.Context(), &ec2.CreateSnapshotsInput{InstanceSpecification: &types.InstanceSpecification{
+			InstanceId: aws.String("i-0a"), ExcludeBootVolume: aws.Bool(true), ExcludeDataVolumeIds: exclude[:n],
+		}})
+		if tooMany := err != nil && strings.Contains(err.Error(), "Up to 40 volumes"); tooMany != refused {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
+// The shipped limits are as slow and as narrow as the account that they stand for.
+func TestPublishedAreSlow(t *testing.T) {
+	l := ebssim.Published()
+	if time.Duration(l.Detach) != 10*time.Second || time.Duration(l.Visibility) != 2*time.Second || l.PendingPerAccount != 100 || time.Duration(l.SnapshotInterval) != 15*time.Second {
+		t.Errorf("%+v", l)
 	}
 }
