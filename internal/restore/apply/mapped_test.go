@@ -22,6 +22,12 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 		binding = `,"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"app","namespace":"shop"}]`
 		hook    = `,"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","webhooks":[{"name":"w.example.com","clientConfig":{"service":{"name":"w","namespace":"shop"}},"sideEffects":"None","admissionReviewVersions":["v1"]}]`
 	)
+	const (
+		api        = `,"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService","spec":{"group":"example.com","version":"v1","groupPriorityMinimum":1,"versionPriority":1,"service":{"name":"w","namespace":"shop"}}`
+		definition = `,"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"os","kind":"O"},"versions":[{"name":"v1","served":true,"storage":true}],"conversion":{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"service":{"name":"w","namespace":"shop"}}}}}`
+	)
+	apis := kube.Resource{Group: "apiregistration.k8s.io", Version: "v1", Name: "apiservices", Kind: "APIService"}
+	definitions := kube.Resource{Group: "apiextensions.k8s.io", Version: "v1", Name: "customresourcedefinitions", Kind: "CustomResourceDefinition"}
 	hooks := kube.Resource{Group: "admissionregistration.k8s.io", Version: "v1", Name: "validatingwebhookconfigurations", Kind: "ValidatingWebhookConfiguration"}
 	bindings := kube.Resource{Group: "rbac.authorization.k8s.io", Version: "v1", Name: "clusterrolebindings", Kind: "ClusterRoleBinding"}
 	for name, tt := range map[string]struct {
@@ -33,19 +39,24 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 		reasons   []string
 		subjects  string
 		service   string
+		of        kube.Resource // hooks, if empty
 	}{
-		"binding":          {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, action: "updated", subjects: "shop copy"},
-		"binding, planned": {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, dryRun: true, action: restore.PlanUpdate, subjects: "shop"},
-		"binding of both":  {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, live: strings.Replace(binding, `}]`, `},{"kind":"ServiceAccount","name":"app","namespace":"copy"}]`, 1), action: "skipped", subjects: "shop copy"},
-		"webhook":          {key: hooks.GroupResource() + " o", body: hook, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
-		"webhook, planned": {key: hooks.GroupResource() + " o", body: hook, dryRun: true, action: restore.PlanSkip, reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
+		"binding":                       {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, action: "updated", subjects: "shop copy"},
+		"binding, planned":              {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, dryRun: true, action: restore.PlanUpdate, subjects: "shop"},
+		"binding of both":               {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, live: strings.Replace(binding, `}]`, `},{"kind":"ServiceAccount","name":"app","namespace":"copy"}]`, 1), action: "skipped", subjects: "shop copy"},
+		"webhook":                       {key: hooks.GroupResource() + " o", body: hook, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
+		"webhook, planned":              {key: hooks.GroupResource() + " o", body: hook, dryRun: true, action: restore.PlanSkip, reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
+		"aggregated API":                {key: apis.GroupResource() + " o", body: api, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop", of: apis},
+		"aggregated API, original gone": {key: apis.GroupResource() + " o", body: api, gone: true, action: "updated", service: "copy", of: apis},
+		"conversion":                    {key: definitions.GroupResource() + " o", body: definition, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop", of: definitions},
+		"conversion, original is gone":  {key: definitions.GroupResource() + " o", body: definition, gone: true, action: "updated", service: "copy", of: definitions},
 		// Its name contains that of a mapped namespace which is there.
 		"webhook whose text has another": {key: hooks.GroupResource() + " o", body: strings.Replace(hook, `"w.example.com"`, `"app.example.com"`, 1), gone: true, action: "updated", service: "copy"},
 		"webhook, original is gone":      {key: hooks.GroupResource() + " o", body: hook, gone: true, action: "updated", service: "copy"},
 		"webhook of no one's copies":     {key: hooks.GroupResource() + " o", body: strings.ReplaceAll(hook, `"shop"`, `"other"`), live: strings.ReplaceAll(hook, `"shop"`, `"third"`), action: "updated", service: "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: hooks}, kubetest.Type{Resource: bindings}))
+			s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: hooks}, kubetest.Type{Resource: bindings}, kubetest.Type{Resource: apis}))
 			if s.PutNamespaces("copy", "app"); !tt.gone {
 				s.PutNamespaces("shop")
 			}
@@ -70,7 +81,10 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 					t.Errorf("subjects of %v, want %s", got, tt.subjects)
 				}
 			}
-			if tt.service != "" && !strings.Contains(liveText(s, hooks, ""), `"namespace":"`+tt.service+`"`) {
+			if tt.of.Name == "" {
+				tt.of = hooks
+			}
+			if tt.service != "" && !strings.Contains(liveText(s, tt.of, ""), `"namespace":"`+tt.service+`"`) {
 				t.Errorf("does not serve %s", tt.service)
 			}
 		})
