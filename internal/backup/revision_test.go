@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestPlanRevision finds the types whose revisions are not of the cluster's sequence.
@@ -100,5 +101,35 @@ func TestTypesOfAnotherEtcd(t *testing.T) {
 	p := &Plan{Conditional: true, Filter: f, Resources: listableTypes(cat.Resources)}
 	if _, err := (&Service{Kube: client, Config: &config.Config{}}).planShards(t.Context(), p); err != nil || p.Revision == "" || !slices.Equal(p.Plain, []string{"secrets"}) {
 		t.Errorf("%q, %q, %v", p.Revision, p.Plain, err)
+	}
+}
+
+// TestFullBackupIsNotPartial: the snapshots of volumes, which no backup lists, leave nothing to be looked up
+// by name: only a selection of namespaces, types or labels does.
+func TestFullBackupIsNotPartial(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec    velerov1.BackupSpec
+		related bool
+	}{
+		"of everything":    {velerov1.BackupSpec{}, false},
+		"of one type":      {velerov1.BackupSpec{IncludedResources: []string{"configmaps"}}, true},
+		"of one label":     {velerov1.BackupSpec{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}}, true},
+		"of one namespace": {velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}}, true},
+	} {
+		s := kubetest.Start(t)
+		s.PutNamespaces("shop", "bank")
+		types, err := s.Client().Discover(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, _, err := filter.NewBackup(&tc.spec, kube.FilterResolver(types), []filter.Namespace{{Name: "shop", Active: true}, {Name: "bank", Active: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc := &Plan{Filter: f, Resources: listableTypes(types.Resources)}
+		service := &Service{Kube: s.Client(), Config: &config.Config{}}
+		if _, err := service.planShards(t.Context(), doc); err != nil || doc.Related != tc.related {
+			t.Errorf("%s: partial %t, %v", name, doc.Related, err)
+		}
 	}
 }
