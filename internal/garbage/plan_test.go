@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -225,5 +227,48 @@ func TestRecord(t *testing.T) {
 	}
 	if err := beside.ForgetDeletion(t.Context(), st, "a"); err != nil || st.Has(layout.DeletionTryKey("a")) {
 		t.Errorf("the record is still there: %v", err)
+	}
+}
+
+// TestPlanOfAReadOnlyLocation: expired backups of a location that is ReadOnly are left alone, and shown with
+// that reason; nothing is written there.
+func TestPlanOfAReadOnlyLocation(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	locations := repositorytest.Locations(repositorytest.Stores{"default": memstore.New(), "west": st})
+	for i := range locations.Config().BackupStorageLocations {
+		if bsl := &locations.Config().BackupStorageLocations[i]; bsl.Name == "west" {
+			bsl.Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+		}
+	}
+	before := st.Count(memstore.On(memstore.OpPut, memstore.OpDelete))
+	p := garbage.Runner{Cluster: "prod", Policy: retention.Policy{}, Locations: locations}
+	got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20)})
+	if err != nil || textOf(got) != "west/a stays: the storage location is ReadOnly" || got.Keep[0].Cause != garbage.CauseReadOnly {
+		t.Errorf("%s, %v", textOf(got), err)
+	}
+	if n := st.Count(memstore.On(memstore.OpPut, memstore.OpDelete)); n != before {
+		t.Errorf("%d writes", n-before)
+	}
+}
+
+// TestPlanTellsOfTries: the row of what could not be deleted says when that was tried first and last, and why
+// it failed.
+func TestPlanTellsOfTries(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	for _, at := range []time.Time{day(3), day(4)} {
+		if err := p.Record(t.Context(), contract.GarbageTry{Name: "a", UID: "uid-a", Location: "default", At: at, Error: "access denied"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: day(4).Add(time.Minute)})
+	if err != nil || len(got.Keep) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	row := got.Keep[0]
+	if row.Tries != 2 || !row.FirstTry.Equal(day(3)) || !row.LastTry.Equal(day(4)) || row.LastError != "access denied" || row.Cause != garbage.CauseFailed {
+		t.Errorf("%+v", row)
 	}
 }
