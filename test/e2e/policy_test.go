@@ -155,8 +155,23 @@ func bucketRequests(r *http.Request, bucket string, query url.Values) []evaluati
 		request.Set("s3:prefix", query.Get("prefix"))
 	case r.Method == http.MethodHead:
 		request.Action = "s3:ListBucket"
+	case r.Method == http.MethodGet:
+		request.Action = settingAction(query, request.Action)
 	}
 	return []evaluation.Request{request}
+}
+
+// settingAction reads a setting of a bucket.
+func settingAction(query url.Values, unknown string) string {
+	for parameter, action := range map[string]string{
+		"versioning": "s3:GetBucketVersioning", "encryption": "s3:GetEncryptionConfiguration", "lifecycle": "s3:GetLifecycleConfiguration",
+		"policy": "s3:GetBucketPolicy", "replication": "s3:GetReplicationConfiguration", "object-lock": "s3:GetBucketObjectLockConfiguration",
+	} {
+		if query.Has(parameter) {
+			return action
+		}
+	}
+	return unknown
 }
 
 // requestsToDelete are one request for each key of a deletion of many.
@@ -251,7 +266,7 @@ func TestBucketPolicyOfRoles(t *testing.T) {
 			{"restore", "create", "r", "--from-backup", "b", "--namespace-mappings", ns + ":" + ns + "-r", "--wait"},
 			{"restore", "describe", "r", "--details"},
 			{"restore", "logs", "r"},
-			{"drill", "run", "--from-backup", "b", "--level", "L2"},
+			{"drill", "run", "--from-backup", "b", "--level", "L2", "--wait"}, // its evidence has the answers of doctor
 			{"drill", "history"},
 			{"drill", "get"},
 		}},
@@ -264,7 +279,7 @@ func TestBucketPolicyOfRoles(t *testing.T) {
 			{"backup", "delete", "b", "--confirm"},
 		}},
 	} {
-		gate.judgeBy(t, iam.Options{Role: work.role, Bucket: shared.Stack.S3.Bucket, Prefix: "roles"})
+		gate.judgeBy(t, iam.Options{Role: work.role, Bucket: shared.Stack.S3.Bucket, Prefix: "roles", Inspect: work.role == iam.Restore})
 		w, err := h.StartWorker(t.Context())
 		if err != nil {
 			t.Fatal(err)
