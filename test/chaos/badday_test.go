@@ -16,7 +16,7 @@ import (
 
 // TestBadDay gives the answers of servers that are well but not now: a kube-apiserver
 // that has not read its RBAC rules yet, one that sheds load, an etcd without leader, a
-// webhook without endpoints, an object store with a full queue, credentials that expire in the middle,
+// webhook without endpoints, an object store with a full queue, a token that expires in the middle,
 // damage on the way. None
 // of them is the fault of an object or a user, so that every backup is whole and every
 // restore complete, without a reason.
@@ -66,9 +66,6 @@ func badAnswers() map[string]func() *badDay {
 		},
 		"the object store is busy": func() *badDay {
 			return &badDay{side: "s3", after: 2, until: 3 * time.Second, answer: slowDown}
-		},
-		"the credentials of the object store expire": func() *badDay {
-			return &badDay{side: "s3", after: 5, times: 3, answer: s3(http.StatusBadRequest, "ExpiredToken")}
 		},
 		"the token of the API server expires": func() *badDay {
 			return &badDay{side: "api", after: 12, times: 1, answer: text(http.StatusUnauthorized, "Unauthorized", "Unauthorized")}
