@@ -66,14 +66,13 @@ func (e *editor) hostsOfURLs(part map[string]any, name string) (hosts []string) 
 	return hosts
 }
 
-func hostName() *regexp.Regexp {
-	return regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)+[a-zA-Z][a-zA-Z0-9-]*\.?(:[0-9]+)?$`)
-}
+// hostName is what a host name looks like, with a port or without.
+var hostName = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)+[a-zA-Z][a-zA-Z0-9-]*\.?(:[0-9]+)?$`)
 
 // isOutsideName reports whether a text has the form of a host name that is not one of the cluster's Services.
 func isOutsideName(s string) bool {
 	bare, _, _ := strings.Cut(strings.TrimSuffix(s, "."), ":")
-	return hostName().MatchString(s) && !strings.HasSuffix(bare, ".svc") && !strings.HasSuffix(bare, ".cluster.local")
+	return hostName.MatchString(s) && !strings.HasSuffix(bare, ".svc") && !strings.HasSuffix(bare, ".cluster.local")
 }
 
 const (
