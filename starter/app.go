@@ -47,7 +47,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil && a.Stdout.Err != nil {
 		err = fmt.Errorf("write output: %w", a.Stdout.Err)
 	}
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && !console.IsSettled(err) {
 		err = console.Outcome{Code: console.CodeInterrupted}
 	}
 	if said := (console.Outcome{}); err != nil && !errors.As(err, &said) {

@@ -91,6 +91,19 @@ func TestObjectDiff(t *testing.T) {
 	}
 }
 
+// TestDiffOfWhatIsNotThere: a backup that does not exist, or is being taken, is none of Velero's.
+func TestDiffOfWhatIsNotThere(t *testing.T) {
+	m := ourBackups(t, whole)
+	for _, more := range [][]string{nil, {"--object", "secrets/shop/db"}} {
+		got := lifeboat(t, m, "", append([]string{"backup", "diff", "n1", "nope"}, more...)...)
+		got.want(t, console.CodeNotFound, "not found")
+		lifeboat(t, m, "", append([]string{"backup", "diff", "n1", "busy"}, more...)...).want(t, console.CodeNotFound, `backup "busy" is InProgress`, "lifeboat backup wait busy")
+		if strings.Contains(got.errors, "Velero") {
+			t.Errorf("%s", got.errors)
+		}
+	}
+}
+
 func TestBackupDiffIsShown(t *testing.T) {
 	m := stock()
 	m.reads[contract.ReadBackupDiff+"/n1/"] = contract.ReadResult{Diff: &contract.BackupDiff{

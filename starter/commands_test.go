@@ -13,6 +13,8 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
@@ -112,6 +114,38 @@ func TestInterrupted(t *testing.T) {
 			result{code, out.String(), errs.String()}.want(t, console.CodeInterrupted, "stopped waiting; the ", "goes on.")
 			if len(m.canceled) > 0 {
 				t.Error("the run was cancelled")
+			}
+		})
+	}
+}
+
+// TestInterruptedAnswer: whatever a connection says of a call that Ctrl-C has ended, the command was
+// interrupted, and nobody is told to look after the worker. What was settled before stays the answer.
+func TestInterruptedAnswer(t *testing.T) {
+	lost := status.Error(codes.Canceled, "context canceled")
+	for args, want := range map[string]int{
+		"object history secrets/shop/db":     console.CodeInterrupted,
+		"backup diff nightly x":              console.CodeInterrupted,
+		"location check":                     console.CodeInterrupted,
+		"backup hold nightly --reason audit": console.CodeInterrupted,
+		"backup describe nope":               console.CodeNotFound,
+	} {
+		t.Run(args, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			m := stock()
+			var out, errs bytes.Buffer
+			a := testApp(m, "", &out, &errs)
+			a.Dial = func(context.Context, string) (console.Backend, error) {
+				interrupt()
+				if want == console.CodeNotFound {
+					return m, nil
+				}
+				return nil, fmt.Errorf("temporal at x: %w; set TEMPORAL_ADDRESS", lost)
+			}
+			code := a.run(ctx, strings.Fields(args))
+			result{code, out.String(), errs.String()}.want(t, want)
+			if want == console.CodeInterrupted && errs.Len() > 0 {
+				t.Errorf("stderr: %s", errs.String())
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 // what is under way, and the commit marker goes first, so that no reader ever
 // finds a backup of which half is gone.
 func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract.DeleteResult, error) {
-	p, err := newProgress(ctx, "Delete backup "+in.Name, in.Name, "Deleting")
+	p, err := newProgress(ctx, "Delete backup "+in.Name, in.Name, phaseDeleting)
 	if err != nil {
 		return contract.DeleteResult{}, err
 	}

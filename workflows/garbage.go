@@ -48,7 +48,7 @@ const goneInResult = 200
 // is tried again after a pause that grows to a day.
 func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (contract.GarbageResult, error) {
 	ctx = withPriority(ctx, quietPriority)
-	p, err := newProgress(ctx, "Collect garbage", "garbage", "Deleting")
+	p, err := newProgress(ctx, "Collect garbage", "garbage", phaseOfCollection(in))
 	if err != nil {
 		return contract.GarbageResult{}, err
 	}
@@ -64,6 +64,14 @@ func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (cont
 	}
 	c.setStep(ctx, "done")
 	return c.done, c.setPhase(ctx, "Completed")
+}
+
+// phaseOfCollection is how a run is shown from its start: one that only plans deletes nothing.
+func phaseOfCollection(in contract.CollectGarbageInput) string {
+	if in.DryRun {
+		return phaseInProgress
+	}
+	return phaseDeleting
 }
 
 // collection is one run.
@@ -91,7 +99,7 @@ func (c *collection) collect(ctx workflow.Context) error {
 	c.done.Plan, c.done.Errors = plan, nil
 	before := c.settled()
 	if !c.in.DryRun && len(plan.Delete) > 0 {
-		c.setStep(ctx, fmt.Sprintf("deleting %d expired backups", len(plan.Delete)+plan.MoreDelete))
+		c.setStep(ctx, fmt.Sprintf("deleting expired backups: %d", len(plan.Delete)+plan.MoreDelete))
 		if err := c.deleteAll(ctx, plan.Delete); err != nil {
 			return err
 		}

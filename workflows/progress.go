@@ -24,6 +24,7 @@ var (
 const (
 	phaseInProgress       = "InProgress"
 	phaseFinalizing       = "Finalizing"
+	phaseDeleting         = "Deleting"
 	phaseFailedValidation = "FailedValidation"
 	phaseFailed           = "Failed"
 	phaseCanceled         = "Canceled"

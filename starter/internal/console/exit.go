@@ -63,6 +63,14 @@ func codeOfPhase(phase string) int {
 	}
 }
 
+// IsSettled tells whether a command ended with an answer: done, said already, or what a worker found.
+// Any other error of a command that was interrupted is the interruption itself, in the words of
+// whatever was waited for.
+func IsSettled(err error) bool {
+	code := CodeOf(err)
+	return code != CodeError && code != CodeInterrupted
+}
+
 // CodeOf maps what a command returned to its exit code.
 func CodeOf(err error) int {
 	var said Outcome

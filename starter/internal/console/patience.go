@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -47,7 +49,25 @@ func (t telling) RequireAnswer(ctx context.Context) error {
 
 func (t telling) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	defer t.worker(in.Verb)()
-	return t.Backend.Read(ctx, in)
+	res, err := t.Backend.Read(ctx, in)
+	if errors.Is(err, temporal.ErrNotFound) && (in.Verb == contract.ReadBackupURL || in.Verb == contract.ReadBackupDiff) {
+		err = t.unfinished(ctx, err, in.Name, in.To)
+	}
+	return res, err
+}
+
+// unfinished is the reason why there is no backup of these names, where one of them is being taken:
+// it is listed as a backup, and has no files yet.
+func (t telling) unfinished(ctx context.Context, missing error, names ...string) error {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if state, err := t.Backend.Latest(ctx, temporal.KindBackup, name); err == nil && state.Running {
+			return fmt.Errorf("backup %q is %s: %w among what is stored until it ends; wait for it: lifeboat backup wait %s", name, state.Phase, temporal.ErrNotFound, name)
+		}
+	}
+	return missing
 }
 
 func (t telling) Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {

@@ -27,7 +27,7 @@ var ErrNoManifest = errors.New("the backup was made by Velero and has no manifes
 // Read asks the worker.
 type Read func(context.Context, contract.ReadInput) (contract.ReadResult, error)
 
-// OpenBackup opens a backup; ErrNoManifest if Velero made it.
+// OpenBackup opens a backup; ErrNoManifest if Velero made it, temporal.ErrNotFound if there is none.
 func OpenBackup(ctx context.Context, read Read, backup, location string, trust fetch.Options) (*archive.Archive, error) {
 	client, err := fetch.New(trust)
 	if err != nil {
@@ -39,6 +39,9 @@ func OpenBackup(ctx context.Context, read Read, backup, location string, trust f
 	}}
 	_, err = src.urlOf(ctx, files.Manifest())
 	if errors.Is(err, temporal.ErrNotFound) {
+		if _, err = src.urlOf(ctx, files.Tarball()); err != nil {
+			return nil, err // there is no such backup at all
+		}
 		err = ErrNoManifest
 	}
 	var a *archive.Archive
