@@ -1,14 +1,21 @@
 package csi
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -121,4 +128,44 @@ func RefOf(c *snapshotv1.VolumeSnapshotContent) volume.CSIRef {
 	}
 	s.Group = GroupHandleOf(c)
 	return s
+}
+
+// newContent stands for a snapshot that is at its provider already. Only the VolumeSnapshot of the
+// same name in that namespace can be bound to it.
+func newContent(meta metav1.ObjectMeta, s volume.CSIRef, policy snapshotv1.DeletionPolicy, namespace string) *snapshotv1.VolumeSnapshotContent {
+	c := &snapshotv1.VolumeSnapshotContent{
+		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshotContent"},
+		ObjectMeta: meta,
+		Spec: snapshotv1.VolumeSnapshotContentSpec{
+			DeletionPolicy: policy,
+			Driver:         s.Driver,
+			Source:         snapshotv1.VolumeSnapshotContentSource{SnapshotHandle: &s.Handle},
+			VolumeSnapshotRef: corev1.ObjectReference{
+				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot", Namespace: namespace, Name: meta.Name,
+			},
+		},
+	}
+	if s.Class != "" {
+		c.Spec.VolumeSnapshotClassName = &s.Class
+	}
+	if s.SourceMode != "" {
+		mode := corev1.PersistentVolumeMode(s.SourceMode)
+		c.Spec.SourceVolumeMode = &mode
+	}
+	return c
+}
+
+// patchContent changes a content and returns it as it is then.
+func patchContent(ctx context.Context, kc *kube.Client, name string, change map[string]any) ([]byte, error) {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return nil, fmt.Errorf("encode the patch of volume snapshot content %s: %w", name, err)
+	}
+	return kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
+}
+
+// setDeletionPolicy says what the deletion of a content does to its snapshot.
+func setDeletionPolicy(ctx context.Context, kc *kube.Client, content string, policy snapshotv1.DeletionPolicy) error {
+	_, err := patchContent(ctx, kc, content, map[string]any{"spec": map[string]any{"deletionPolicy": policy}})
+	return err
 }

@@ -93,7 +93,7 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 // release ends what was begun: the driver is not to delete the snapshot any more, and
 // what was made for it is removed, if need be without the snapshotter.
 func (p *placeholder) release(ctx context.Context, end volume.Deletion) (volume.Deletion, error) {
-	err := patchContent(ctx, p.kube, p.name, map[string]any{"spec": map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentRetain}})
+	err := setDeletionPolicy(ctx, p.kube, p.name, snapshotv1.VolumeSnapshotContentRetain)
 	if apierrors.IsNotFound(err) && p.requested {
 		return p.confirmDeleted(ctx) // the driver was done in the last moment
 	}
@@ -120,7 +120,7 @@ func (p *placeholder) removeContent(ctx context.Context) error {
 			return err
 		}
 	}
-	err := patchContent(ctx, p.kube, p.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+	_, err := patchContent(ctx, p.kube, p.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

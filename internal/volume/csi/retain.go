@@ -109,9 +109,10 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 		return err
 	}
 	name := ContentOf(&vs)
-	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}},"spec":{"deletionPolicy":%q}}`,
-		resource.LabelBackup, resource.LabelValue(k.c.Backup.Name), snapshotv1.VolumeSnapshotContentRetain)
-	raw, err := k.c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: resource.FieldManager})
+	raw, err := patchContent(ctx, k.c.Kube, name, map[string]any{
+		"metadata": map[string]any{"labels": map[string]string{resource.LabelBackup: resource.LabelValue(k.c.Backup.Name)}},
+		"spec":     map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentRetain},
+	})
 	var content snapshotv1.VolumeSnapshotContent
 	if err == nil {
 		err = json.Unmarshal(raw, &content)

@@ -94,19 +94,18 @@ func (c *Snapshots) askEC2(ctx context.Context, pending map[string]int, out map[
 	if err != nil {
 		return
 	}
-	for _, doc := range c.Locations.Config().VolumeSnapshotLocations {
-		if len(handles) == 0 {
-			return
-		}
-		_ = c.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) error {
-			found, err := loc.OwnSnapshots(ctx, slices.Collect(maps.Keys(handles)))
-			for id, s := range found {
-				out[handles[id]] = statusInEC2(s)
-				delete(handles, id)
-			}
-			return err
-		})
+	if len(handles) == 0 {
+		return
 	}
+	// What was not heard says nothing, and the caller looks whether ctx has ended.
+	_, _ = c.Locations.AskEach(ctx, func(ctx context.Context, _ string, loc *ebs.Location) (bool, error) {
+		found, err := loc.OwnSnapshots(ctx, slices.Collect(maps.Keys(handles)))
+		for id, s := range found {
+			out[handles[id]] = statusInEC2(s)
+			delete(handles, id)
+		}
+		return len(handles) == 0, err
+	})
 }
 
 func statusInEC2(s ebs.Snapshot) volume.Status {
