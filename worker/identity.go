@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
@@ -102,10 +103,8 @@ const (
 func watchPollers(ctx context.Context, tc *temporal.Client, self temporal.Poller, log *slog.Logger) error {
 	told := map[string]bool{}
 	for wait := firstPollersLook; ; wait = pollersLook {
-		select {
-		case <-ctx.Done():
+		if poll.Wait(ctx, wait) != nil {
 			return nil
-		case <-time.After(wait):
 		}
 		all, err := tc.Pollers(ctx)
 		if err != nil {
