@@ -17,15 +17,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
-
-// GroupHandleOf is the group snapshot that a content is a part of, "" for none.
-func GroupHandleOf(c *snapshotv1.VolumeSnapshotContent) string {
-	if c.Status == nil || c.Status.VolumeGroupSnapshotHandle == nil {
-		return ""
-	}
-	return *c.Status.VolumeGroupSnapshotHandle
-}
 
 // AnnotationPolicy is Velero's note on a restored snapshot of what deleting it does to
 // the one at the provider: nothing.
@@ -54,16 +47,8 @@ const (
 	AnnotationSize   = "velero.io/csi-volumesnapshot-restore-size"
 )
 
-// SnapshotHandleOf is a snapshot's id at its provider, "" while it is not known.
-func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string {
-	if c.Status != nil && c.Status.SnapshotHandle != nil {
-		return *c.Status.SnapshotHandle
-	}
-	if c.Spec.Source.SnapshotHandle != nil {
-		return *c.Spec.Source.SnapshotHandle
-	}
-	return ""
-}
+// SnapshotHandleOf is snapshotcontent.HandleOf, for who knows contents by this package alone.
+func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string { return snapshotcontent.HandleOf(c) }
 
 // RestoreSizeOf is how large a volume made of the snapshot has to be, in bytes; 0 is not
 // known.
@@ -79,20 +64,6 @@ func RestoreSizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotCont
 		return 0
 	}
 	return size.Value()
-}
-
-// SecretAnnotationsOf are the annotations by which a driver finds the secrets it needs.
-func SecretAnnotationsOf(annotations map[string]string) map[string]string {
-	var out map[string]string
-	for key, value := range annotations {
-		if strings.HasPrefix(key, "snapshot.storage.kubernetes.io/") && strings.Contains(key, "-secret-") {
-			if out == nil {
-				out = map[string]string{}
-			}
-			out[key] = value
-		}
-	}
-	return out
 }
 
 // InsistFor is how long a driver has to say that a snapshot is not there before it is
@@ -115,19 +86,6 @@ func AnswerOn(c snapshotv1.VolumeSnapshotContent) Answer {
 	default:
 		return Answer{Known: st.Error == nil}
 	}
-}
-
-// RefOf is the snapshot that a content stands for.
-func RefOf(c *snapshotv1.VolumeSnapshotContent) volume.CSIRef {
-	s := volume.CSIRef{Driver: c.Spec.Driver, Handle: SnapshotHandleOf(*c), Content: c.Name, Annotations: SecretAnnotationsOf(c.Annotations)}
-	if c.Spec.VolumeSnapshotClassName != nil {
-		s.Class = *c.Spec.VolumeSnapshotClassName
-	}
-	if c.Spec.SourceVolumeMode != nil {
-		s.SourceMode = string(*c.Spec.SourceVolumeMode)
-	}
-	s.Group = GroupHandleOf(c)
-	return s
 }
 
 // newContent stands for a snapshot that is at its provider already. Only the VolumeSnapshot of the

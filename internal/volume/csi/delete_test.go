@@ -23,6 +23,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 const exampleDriver = "example.org"
@@ -80,7 +81,7 @@ func (s *csiCluster) reconcile(name string) {
 		if s.seen[name].IsZero() {
 			s.seen[name] = time.Now()
 		}
-		handle := SnapshotHandleOf(*c)
+		handle := snapshotcontent.HandleOf(*c)
 		behaviour := cmp.Or(s.behaves[handle], handle)
 		noteAnswer(c, handle, behaviour, time.Since(s.seen[name]))
 		unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
@@ -91,7 +92,7 @@ func (s *csiCluster) reconcile(name string) {
 		if asked && behaviour == "refuses" {
 			return
 		}
-		if asked && GroupHandleOf(c) == "" {
+		if asked && snapshotcontent.GroupHandleOf(c) == "" {
 			s.deleted, s.deletedAt, s.behaves[handle] = append(s.deleted, handle), time.Now(), "gone"
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })

@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
 )
 
@@ -49,7 +50,7 @@ func (w *deleteWorld) refuseDenied(q kubetest.Request) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if SnapshotHandleOf(c) != w.denied {
+	if snapshotcontent.HandleOf(c) != w.denied {
 		return nil
 	}
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "not you"}}

@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // cluster has it, else one that is made for it.
 func (d *deletion) preparePlaceholder(ctx context.Context, s volume.CSIRef) (*placeholder, error) {
 	live, there := d.live[s.Content]
-	if there && live.Spec.Driver == s.Driver && SnapshotHandleOf(live) == s.Handle {
+	if there && live.Spec.Driver == s.Driver && snapshotcontent.HandleOf(live) == s.Handle {
 		err := d.markForDeletion(ctx, &live)
 		if err == nil {
 			return &placeholder{kube: d.kube, name: live.Name, times: d.times, backup: d.owner.Name, snapshot: live.Spec.VolumeSnapshotRef}, nil

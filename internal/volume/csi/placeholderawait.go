@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // placeholder is a content whose deletion is that of its snapshot.
@@ -73,9 +74,9 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 		return volume.Deletion{Outcome: volume.Retained, Reason: fmt.Sprintf(format, args...)}, true
 	}
 	switch {
-	case GroupHandleOf(c) != "":
-		return retained("%s", partOfGroup(GroupHandleOf(c)))
-	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text, SnapshotHandleOf(*c)) && waited >= p.times.insist:
+	case snapshotcontent.GroupHandleOf(c) != "":
+		return retained("%s", partOfGroup(snapshotcontent.GroupHandleOf(c)))
+	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text, snapshotcontent.HandleOf(*c)) && waited >= p.times.insist:
 		return volume.Deletion{Outcome: volume.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")

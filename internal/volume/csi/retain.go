@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // retainWindow is how many snapshots are retained, and how many objects of snapshots are
@@ -119,7 +120,7 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch handle := SnapshotHandleOf(content); {
+	switch handle := snapshotcontent.HandleOf(content); {
 	case apierrors.IsNotFound(err):
 		k.failed[t.Volume] = "VolumeSnapshotContent " + name + " was deleted before the backup was complete"
 		return nil
@@ -164,7 +165,7 @@ func (k *retainer) lookAgain(ctx context.Context) error {
 func csiInfo(c *snapshotv1.VolumeSnapshotContent) *volume.CSIInfo {
 	ready := true
 	return &volume.CSIInfo{
-		SnapshotHandle: SnapshotHandleOf(*c), Size: RestoreSizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
+		SnapshotHandle: snapshotcontent.HandleOf(*c), Size: RestoreSizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 func isReady(vs *snapshotv1.VolumeSnapshot) bool {
@@ -86,8 +87,8 @@ func (c *Snapshots) deletedText(i int) string {
 func (c *Snapshots) askEC2(ctx context.Context, pending map[string]int, out map[int]volume.Status) {
 	handles := map[string]int{}
 	err := kube.List(ctx, c.Kube, kube.VolumeSnapshotContents(), "", "", func(content snapshotv1.VolumeSnapshotContent) error {
-		if i, ours := pending[content.Name]; ours && volume.IsEBSSnapshotID(SnapshotHandleOf(content)) {
-			handles[SnapshotHandleOf(content)] = i
+		if i, ours := pending[content.Name]; ours && volume.IsEBSSnapshotID(snapshotcontent.HandleOf(content)) {
+			handles[snapshotcontent.HandleOf(content)] = i
 		}
 		return nil
 	})
