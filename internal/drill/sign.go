@@ -38,12 +38,17 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 		res.Evidence = string(file)
 		return res, nil
 	}
+	return s.signNext(ctx, in, st, bsl.Name, key)
+}
+
+// signNext signs the evidence as the next of the chain in a location, and stores it.
+func (s *Service) signNext(ctx context.Context, in contract.SignDrillInput, st store.Store, location string, key ed25519.PrivateKey) (contract.DrillResult, error) {
 	last, err := drills.Last(ctx, st, s.Config.Cluster)
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
 	if last != nil && last.Evidence.Statement.Predicate.Drill.ID == in.Plan.ID {
-		return resultOf(in, last.Evidence.Statement, bsl.Name, last.Key), nil
+		return resultOf(in, last.Evidence.Statement, location, last.Key), nil
 	}
 	statement, file, err := s.signFindings(ctx, in, last, key)
 	if err != nil {
@@ -57,7 +62,7 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
-	return resultOf(in, statement, bsl.Name, drills.Key(s.Config.Cluster, sequence)), nil
+	return resultOf(in, statement, location, drills.Key(s.Config.Cluster, sequence)), nil
 }
 
 // signFindings makes the statement, as part of the chain that ends with last, and signs it; nil begins
