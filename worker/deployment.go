@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
@@ -31,14 +33,9 @@ func workerVersion(cfg *config.Config, tc *temporal.Client) temporal.Version {
 // end of ctx. A server that is too old for versions has nothing to take over.
 func keepDeployment(ctx context.Context, tc *temporal.Client, own temporal.Version, log *slog.Logger) {
 	do, wait, told := tc.TakeOver, takeOverPeriod, ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
+	for poll.Wait(ctx, wait) == nil {
 		err := do(ctx, own)
-		if cause := causeOf(err); ctx.Err() == nil && cause != told {
+		if cause := failure.Text(err); ctx.Err() == nil && cause != told {
 			told = cause
 			tellDeployment(log, own, cause)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
@@ -101,12 +102,7 @@ const (
 // with other storage locations, are told in the log: runs are safe from both.
 func watchPollers(ctx context.Context, tc *temporal.Client, self temporal.Poller, log *slog.Logger) error {
 	told := map[string]bool{}
-	for wait := firstPollersLook; ; wait = pollersLook {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
+	for wait := firstPollersLook; poll.Wait(ctx, wait) == nil; wait = pollersLook {
 		all, err := tc.Pollers(ctx)
 		if err != nil {
 			continue // a Temporal that does not answer is told by the SDK, and by /readyz
@@ -123,6 +119,7 @@ func watchPollers(ctx context.Context, tc *temporal.Client, self temporal.Poller
 			}
 		}
 	}
+	return nil
 }
 
 // tellPoller tells in the log of a worker that differs from this one.

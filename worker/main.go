@@ -26,7 +26,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -111,68 +110,23 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := checkRole(ctx, cfg, log); err != nil {
 		return err
 	}
-	kc, err := connectCluster(ctx, cfg)
-	if err != nil {
+	p := &process{cfg: cfg, log: log, seen: seen}
+	defer p.disconnect()
+	if err := p.connect(ctx); err != nil {
 		return err
 	}
-	defer kc.Close()
-	own, err := ownPod(cfg, namespaceFile)
-	if err != nil {
+	if err := p.assemble(ctx); err != nil {
 		return err
 	}
-	locations := openLocations(cfg, kc, log)
-	self, err := identifyWorker(ctx, cfg, kc, locations, log)
-	if err != nil {
-		return err
-	}
-	tc, attributes, err := connectTemporal(ctx, cfg, self, log, seen)
-	if err != nil {
-		return err
-	}
-	defer tc.Close()
-	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
-		return err
-	}
-	schedules := newSchedules(cfg, locations, kc, tc, log)
-	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg.Namespace, kc)))
-	orphans := newCollector(cfg, kc, locations, snapshots, tc)
-	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
-	if err != nil {
-		return err
-	}
-	build := workerVersion(cfg, tc)
-	w := newWorkers(ctx, tc, build, cfg.Limits.ConcurrentActivities, observed.interceptors())
-	reader := registerAll(w, cfg, kc, own, locations, snapshots, orphans, tc, attributes, schedules)
-	reached := &reach{kube: kc, drillKey: drillKey(cfg, kc, own), reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
-	reached.look(ctx)
-	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
+	stop, err := serveHTTP(ctx, cfg, p.observed, p.kube, p.temporal)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := w.Start(); err != nil {
-		return fmt.Errorf("start worker: %w", err)
-	}
-	if err := tc.StartCatalog(ctx, attributes.Missing()); err != nil {
-		w.Stop()
+	if err := p.start(ctx); err != nil {
 		return err
 	}
-	owned := ownSchedules(cfg, tc)
-	owned.keep(ctx, log)
-	log.Info("worker ready", "version", version, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
-	watched, stopWatch := context.WithCancel(ctx)
-	defer stopWatch()
-	go observed.watch(watched)
-	go reached.watch(watched)
-	go keepSchedules(watched, schedules, log)
-	go owned.watch(watched, log)
-	go keepDeployment(watched, tc, build, log)
-	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
-	stopWatch()
-	log.Info("stopping: running activities go on from their watermark on another worker")
-	leaveRuns(ctx, tc, build, log)
-	w.Stop()
-	return err
+	return p.work(ctx)
 }
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's

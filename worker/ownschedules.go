@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
@@ -50,13 +51,8 @@ func ownSchedules(cfg *config.Config, tc *temporal.Client) *ownedSchedules {
 
 // watch keeps the schedules until the end of ctx.
 func (o *ownedSchedules) watch(ctx context.Context, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(schedulesPeriod):
-			o.keep(ctx, log)
-		}
+	for poll.Wait(ctx, schedulesPeriod) == nil {
+		o.keep(ctx, log)
 	}
 }
 
@@ -74,10 +70,10 @@ func (o *ownedSchedules) keep(ctx context.Context, log *slog.Logger) {
 			return // the worker ends, which is no cause
 		}
 		s.done = err == nil
-		if cause := causeOf(err); cause != "" && cause != s.told {
+		if cause := failure.Text(err); cause != "" && cause != s.told {
 			log.Warn(s.without, "cause", cause, "remedy", "let the worker's identity write schedules in this Temporal namespace, or "+s.hint)
 		}
-		s.told = causeOf(err)
+		s.told = failure.Text(err)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
@@ -34,13 +36,8 @@ type reach struct {
 
 // watch looks again and again until the end of ctx.
 func (r *reach) watch(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(reachPeriod):
-			r.look(ctx)
-		}
+	for poll.Wait(ctx, reachPeriod) == nil {
+		r.look(ctx)
 	}
 }
 
@@ -48,13 +45,13 @@ func (r *reach) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	err := r.kube.Ping(ctx)
-	r.tell(ctx, "API server", causeOf(err))
+	r.tell(ctx, "API server", failure.Text(err))
 	if err == nil {
 		missing, err := missingPermissions(ctx, r.kube)
 		if err == nil && len(missing) > 0 {
 			err = fmt.Errorf("the worker may not: %s; what it may not is missing in backups and restores", strings.Join(missing, ", "))
 		}
-		r.tell(ctx, "permissions in the cluster", causeOf(err))
+		r.tell(ctx, "permissions in the cluster", failure.Text(err))
 	}
 	locations, err := r.reader.Read(ctx, contract.ReadInput{Verb: contract.ReadLocations})
 	if err != nil {
@@ -84,7 +81,7 @@ func (r *reach) lookForKey(ctx context.Context) {
 	if err != nil {
 		err = fmt.Errorf("%w; no drill runs without it: make one with 'lifeboat drill keygen' and name it in drills.signingKey", err)
 	}
-	r.tell(ctx, "key for the evidence of drills", causeOf(err))
+	r.tell(ctx, "key for the evidence of drills", failure.Text(err))
 }
 
 // snapshotCause is why a snapshot location cannot be used, "" if it can.
@@ -94,13 +91,6 @@ func (r *reach) snapshotCause(ctx context.Context, name string) string {
 		return err.Error()
 	}
 	return res.SnapshotLocations[0].Message
-}
-
-func causeOf(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 // tell tells what has changed. A look that was cut short by the worker's end tells nothing.

@@ -9,7 +9,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
@@ -28,15 +30,13 @@ const (
 func keepSchedules(ctx context.Context, all keptSchedules, log *slog.Logger) {
 	told := ""
 	for look := 0; ; look++ {
-		cause := causeOf(all.keep(ctx, look%looksPerAccount == 0))
+		cause := failure.Text(all.keep(ctx, look%looksPerAccount == 0))
 		if ctx.Err() == nil && cause != told {
 			told = cause
 			tellSchedules(log, cause)
 		}
-		select {
-		case <-ctx.Done():
+		if poll.Wait(ctx, schedulesPeriod) != nil {
 			return
-		case <-time.After(schedulesPeriod):
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (c *collection) collect(ctx workflow.Context) error {
 	c.now, c.hurry = workflow.Now(ctx), false
 	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster, DryRun: c.in.DryRun})
 	if err != nil {
-		return c.endUnplanned(ctx, err)
+		return endUnplanned(ctx, c.in.Hourly, err, c.endRound, &c.ended)
 	}
 	c.done.Plan, c.done.Errors = plan, nil
 	before := c.settled()
@@ -147,25 +147,17 @@ func (c *collection) collectOrphans(ctx workflow.Context) error {
 	return ctx.Err()
 }
 
-// endUnplanned ends a round that has no plan; a run whose last round has none has failed.
-func (c *collection) endUnplanned(ctx workflow.Context, cause error) error {
-	if !goesOnWithoutPlan(ctx, c.in.Hourly, cause) {
+// endUnplanned ends a round that has no plan. An hourly run goes on with its next round, since its
+// schedule starts no other before midnight; one whose last round has no plan has failed.
+func endUnplanned(ctx workflow.Context, hourly bool, cause error, endRound func(workflow.Context) error, ended *bool) error {
+	if !hourly || ctx.Err() != nil || workflow.GetVersion(ctx, "a round without a plan", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return cause
 	}
-	if err := c.endRound(ctx); err != nil || !c.ended {
+	workflow.GetLogger(ctx).Warn("There is no plan for this round; the next one tries again", "error", cause)
+	if err := endRound(ctx); err != nil || !*ended {
 		return err
 	}
 	return cause
-}
-
-// goesOnWithoutPlan tells whether a run whose plan has failed goes on with its next round. An hourly
-// one does, since its schedule starts no other run before midnight.
-func goesOnWithoutPlan(ctx workflow.Context, hourly bool, cause error) bool {
-	if !hourly || ctx.Err() != nil || workflow.GetVersion(ctx, "a round without a plan", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return false
-	}
-	workflow.GetLogger(ctx).Warn("There is no plan for this round; the next one tries again", "error", cause)
-	return true
 }
 
 // removeOrphans removes what a plan found; what could not be removed stays in the plan, with

@@ -65,7 +65,7 @@ func (v *verifications) carryOut(ctx workflow.Context) error {
 	}
 	plan, err := runActivity(withDurableOptions(ctx, "backups to verify"), contract.PlanVerification, ask)
 	if err != nil {
-		return v.endUnplanned(ctx, err)
+		return endUnplanned(ctx, v.in.Hourly, err, v.endRound, &v.ended)
 	}
 	v.done.Late, v.done.MoreLate, v.done.Needs, v.done.Unread = plan.Late, plan.MoreLate, plan.Needs, plan.Unread
 	before := v.done.Verified + v.done.Corrupt
@@ -148,17 +148,6 @@ func (v *verifications) endRound(ctx workflow.Context) error {
 	}
 	v.setStep(ctx, fmt.Sprintf("waiting; %d backups verified, %d of them corrupt, %d could not be read", v.done.Verified+v.done.Corrupt, v.done.Corrupt, v.done.Failed))
 	return workflow.Sleep(ctx, verifyEvery)
-}
-
-// endUnplanned ends a round that has no plan; a run whose last round has none has failed.
-func (v *verifications) endUnplanned(ctx workflow.Context, cause error) error {
-	if !goesOnWithoutPlan(ctx, v.in.Hourly, cause) {
-		return cause
-	}
-	if err := v.endRound(ctx); err != nil || !v.ended {
-		return err
-	}
-	return cause
 }
 
 // withVerifyOptions give a large backup the time that it takes in the bandwidth, twice.

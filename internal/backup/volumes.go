@@ -91,13 +91,7 @@ func (u *Unit) Volumes() []int {
 
 // Count says how many volumes are kept by a method.
 func (p *VolumePlan) Count(method volume.Method) int {
-	n := 0
-	for i := range p.Volumes {
-		if p.Volumes[i].Method == method {
-			n++
-		}
-	}
-	return n
+	return volume.CountByMethod(p.Volumes, method)
 }
 
 func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.MethodNone) }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/packed"
@@ -197,9 +197,7 @@ func (c *lineCutter) take(lines []string, most int) []string {
 	c.left, c.dropped = c.left-n, c.dropped+len(lines)-n
 	kept := make([]string, n)
 	for i, line := range lines[:n] {
-		if kept[i] = line; len(line) > longestLine {
-			kept[i] = strings.ToValidUTF8(line[:longestLine], "") + "..."
-		}
+		kept[i] = report.CutText(line, longestLine)
 	}
 	return kept
 }

@@ -43,37 +43,58 @@ func (c *Config) Validate() error {
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	k.checkSchedules(c.Schedules)
 	k.checkDrillSchedules(c.Drills.Schedules)
-	if err := change.CheckBounds(c.Changes.Bounds); err != nil {
-		k.addProblem("changes.bounds", "%v", err)
-	}
-	if c.Changes.Window < 0 {
-		k.addProblem("changes.window", "%d must not be negative", c.Changes.Window)
-	}
-	if c.DefaultBackupTTL.Duration <= 0 {
-		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
-	}
-	if n := c.Retention.KeepLast; n != nil && *n < 0 {
-		k.addProblem("retention.keepLast", "%d must not be negative", *n)
-	}
-	if role := c.AWS.ExpectedRoleARN; role != "" && !identity.IsRole(role) {
-		k.addProblem("aws.expectedRoleArn", "%q is no ARN of a role; it is like arn:aws:iam::111122223333:role/lifeboat", role)
-	}
+	k.checkChanges(c.Changes)
+	k.checkRetention(c)
+	k.checkRole(c.AWS)
 	k.checkRehearsal(c.Rehearsal)
-	if key := c.Drills.SigningKey; key != nil {
-		if err := key.check(); err != nil {
-			k.addProblem("drills.signingKey", "%v", err)
-		}
-	}
+	k.checkSigningKey(c.Drills.SigningKey)
 	k.checkVerification(c.Verification)
-	if d := c.Retention.Grace.Duration; d < time.Hour {
-		k.addProblem("retention.grace", "%s is too short: what a run has just made and nothing names yet would go; give it an hour at least", d)
-	}
+	k.checkGrace(c.Retention.Grace.Duration)
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
 	k.checkTelemetry(c.Telemetry)
 	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
+}
+
+func (k *checker) checkChanges(c Changes) {
+	if err := change.CheckBounds(c.Bounds); err != nil {
+		k.addProblem("changes.bounds", "%v", err)
+	}
+	if c.Window < 0 {
+		k.addProblem("changes.window", "%d must not be negative", c.Window)
+	}
+}
+
+func (k *checker) checkRetention(c *Config) {
+	if c.DefaultBackupTTL.Duration <= 0 {
+		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
+	}
+	if n := c.Retention.KeepLast; n != nil && *n < 0 {
+		k.addProblem("retention.keepLast", "%d must not be negative", *n)
+	}
+}
+
+func (k *checker) checkGrace(d time.Duration) {
+	if d < time.Hour {
+		k.addProblem("retention.grace", "%s is too short: what a run has just made and nothing names yet would go; give it an hour at least", d)
+	}
+}
+
+func (k *checker) checkRole(a AWS) {
+	if role := a.ExpectedRoleARN; role != "" && !identity.IsRole(role) {
+		k.addProblem("aws.expectedRoleArn", "%q is no ARN of a role; it is like arn:aws:iam::111122223333:role/lifeboat", role)
+	}
+}
+
+func (k *checker) checkSigningKey(key *SigningKey) {
+	if key == nil {
+		return
+	}
+	if err := key.check(); err != nil {
+		k.addProblem("drills.signingKey", "%v", err)
+	}
 }
 
 func (k *checker) checkRehearsal(r Rehearsal) {

@@ -48,14 +48,7 @@ type Runner struct {
 // written if a snapshot lies where this worker cannot delete it. It may repeat, also
 // after the backup's document is gone.
 func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
-	if err := archive.ValidateBackupName(in.Name); err != nil {
-		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
-	}
-	location, err := b.findLocation(ctx, in)
-	if err != nil {
-		return contract.DeletePlan{}, err
-	}
-	bsl, st, err := b.Locations.Writable(ctx, location)
+	bsl, st, err := b.openForDeletion(ctx, in)
 	if err != nil {
 		return contract.DeletePlan{}, err
 	}
@@ -68,30 +61,56 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
-	entry := repository.EntryOf(&doc, 0)
-	err = b.checkMaker(ctx, st, in, entry.UID, entry.Cluster)
-	if err == nil {
-		err = checkWanted(ctx, st, in, &doc)
-	}
+	unknown, err := b.checkDeletable(ctx, st, in, &doc)
 	if err != nil {
 		return plan, err
 	}
-	unknown, err := checkUnlocked(ctx, st, in.Name)
+	t, err := b.newTombstone(ctx, st, &doc, in.Name, unknown)
 	if err != nil {
 		return plan, err
 	}
-	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: entry.Completed}
-	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
-		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
-	}
-	if err := t.Inherit(ctx, st); err != nil {
-		return plan, err
-	}
-	t.Snapshots.Unread = append(t.Snapshots.Unread, unknown...)
 	if err := b.fillPlan(ctx, bsl, st, t, &plan); err != nil {
 		return plan, err
 	}
 	return plan, t.Write(ctx, st)
+}
+
+// checkDeletable fails for a backup that is another cluster's to delete, is wanted, or is locked. It
+// returns what of the locks could not be seen.
+func (b *Runner) checkDeletable(ctx context.Context, st store.Store, in contract.DeleteBackupInput, doc *velerov1.Backup) (unknown []string, err error) {
+	entry := repository.EntryOf(doc, 0)
+	if err := b.checkMaker(ctx, st, in, entry.UID, entry.Cluster); err != nil {
+		return nil, err
+	}
+	if err := checkWanted(ctx, st, in, doc); err != nil {
+		return nil, err
+	}
+	return checkUnlocked(ctx, st, in.Name)
+}
+
+// newTombstone names what goes with a backup, and what an earlier tombstone of it named.
+func (b *Runner) newTombstone(ctx context.Context, st store.Store, doc *velerov1.Backup, name string, unknown []string) (t beside.Tombstone, err error) {
+	t = beside.Tombstone{Name: name, UID: string(doc.UID), Ended: repository.EntryOf(doc, 0).Completed}
+	if t.Snapshots, err = b.findSnapshots(ctx, st, name, doc); err != nil {
+		return t, fmt.Errorf("find the snapshots of backup %s: %w", name, err)
+	}
+	if err := t.Inherit(ctx, st); err != nil {
+		return t, err
+	}
+	t.Snapshots.Unread = append(t.Snapshots.Unread, unknown...)
+	return t, nil
+}
+
+// openForDeletion opens the location to delete from.
+func (b *Runner) openForDeletion(ctx context.Context, in contract.DeleteBackupInput) (*velerov1.BackupStorageLocation, store.Store, error) {
+	if err := archive.ValidateBackupName(in.Name); err != nil {
+		return nil, nil, failure.Invalid("name: %w", err)
+	}
+	location, err := b.findLocation(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.Locations.Writable(ctx, location)
 }
 
 // findLocation is the location to delete from: the named one, or the only one that has the
@@ -307,7 +326,7 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
 	if _, err := st.Head(ctx, layout.Tombstone(in.Name)); err != nil {
-		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
+		return res, store.IgnoreNotFound(err) // it has ended elsewhere: what lies beside may be of a new backup
 	}
 	if err := errors.Join(beside.ForgetDeletion(ctx, st, in.Name), beside.CountDeletion(ctx, st, in.UID)); err != nil {
 		return res, err
@@ -325,14 +344,7 @@ func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
 	if err == nil {
 		err = st.DeleteMatching(ctx, key, file.ETag)
 	}
-	return ignoreMissing(ignoreChanged(err))
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
+	return store.IgnoreNotFound(ignoreChanged(err))
 }
 
 // open opens the location of a deletion, which has to be where it began.

@@ -11,7 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // findSnapshots finds the snapshots that a backup says are its own, and makes sure that
@@ -79,7 +79,7 @@ func (r *snapshotReader) listCSI() []volume.CSIRef {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.contents)) {
 		c := r.contents[name]
-		s := csi.RefOf(&c)
+		s := snapshotcontent.RefOf(&c)
 		if c.Labels[resource.LabelBackup] == resource.LabelValue(r.layout.Name) && c.Labels[resource.LabelRestore] == "" {
 			take(s)
 		} else {

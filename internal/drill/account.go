@@ -24,7 +24,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/comparison"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // accountFile has the account in the staging of the restore.
@@ -99,12 +98,11 @@ func (s *Service) judge(ctx context.Context, run *restore.Run) (*judgement, erro
 		return nil, err
 	}
 	j := &judgement{service: s, run: run, wanted: wanted, live: comparison.NewLiveInNamespaces(s.Kube, types), seen: map[archive.Key]bool{}, account: newAccount()}
-	run.Plan.Volumes.Count(func(v *volume.Restore) bool {
+	for v := range run.Plan.Volumes.All() {
 		if v.Selected && v.Claim != "" && v.PV != "" && !v.HasData() {
 			j.account.addEmptied(kube.Claims().Name, v.ClaimKey())
 		}
-		return false
-	})
+	}
 	j.outcomes, err = comparison.ReadOutcomes(ctx, run, func(report.Reason) {})
 	return j, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -94,7 +95,7 @@ func (s *Service) flipBit(ctx context.Context, run *restore.Run, _ *heartbeat.Re
 	if err != nil && !archive.IsDamaged(err) {
 		return nil, err
 	}
-	return []evidence.Fault{faultOf("one bit of the first member of the tarball is read flipped", contract.LevelBytes, errorText(err))}, nil
+	return []evidence.Fault{faultOf("one bit of the first member of the tarball is read flipped", contract.LevelBytes, failure.Text(err))}, nil
 }
 
 // faultOf is a fault that was detected if the check had something to say.
@@ -104,13 +105,6 @@ func faultOf(planted, check, found string) evidence.Fault {
 		f.Found = "nothing was found"
 	}
 	return f
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 const controlPod = "lifeboat-drill-control"

@@ -40,19 +40,16 @@ func (r *remains) lookAtEC2(ctx context.Context) error {
 		return nil
 	}
 	volumes, snapshots := map[string]ebs.Volume{}, map[string]ebs.Snapshot{}
-	for i := range r.service.Config.VolumeSnapshotLocations {
-		name := r.service.Config.VolumeSnapshotLocations[i].Name
-		err := r.service.Snapshots.Ask(ctx, name, func(ctx context.Context, l *ebs.Location) error {
-			return findDisks(ctx, l, r.disks, volumes, snapshots)
-		})
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err != nil {
-			r.found.Unlooked = fmt.Sprintf("volume snapshot location %s: %v", name, err)
-			continue
-		}
-		r.found.Looked = true
+	unheard, err := r.service.Snapshots.AskEach(ctx, func(ctx context.Context, _ string, l *ebs.Location) (bool, error) {
+		err := findDisks(ctx, l, r.disks, volumes, snapshots)
+		r.found.Looked = r.found.Looked || err == nil
+		return false, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, u := range unheard {
+		r.found.Unlooked = fmt.Sprintf("volume snapshot location %s: %v", u.Location, u.Err)
 	}
 	for _, id := range slices.Sorted(maps.Keys(volumes)) {
 		r.note(contract.EC2Volumes, id, "is "+volumes[id].State)

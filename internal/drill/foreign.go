@@ -109,12 +109,11 @@ func (s *Service) requestsOf(ctx context.Context, run *restore.Run) ([]request, 
 }
 
 func plannedRequests(planned *restore.Volumes) (all []request) {
-	planned.Count(func(v *volume.Restore) bool {
+	for v := range planned.All() {
 		if v.Provisioned() {
 			all = append(all, request{"claim " + v.ClaimKey(), v.Class, v.Capacity})
 		}
-		return false
-	})
+	}
 	return all
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // CheckReady says how far the workloads and the volumes of the copy are. It reads only.
@@ -60,12 +59,11 @@ func (s *Service) ReadVolumes(ctx context.Context, in contract.ReadVolumesInput)
 // withData are the claims of the copy, as namespace/name, whose volumes have data of the backup.
 func withData(run *restore.Run) map[string]bool {
 	all := map[string]bool{}
-	run.Plan.Volumes.Count(func(v *volume.Restore) bool {
+	for v := range run.Plan.Volumes.All() {
 		if v.HasData() && v.Claim != "" {
 			all[v.Target+"/"+v.Claim] = true
 		}
-		return false
-	})
+	}
 	return all
 }
 

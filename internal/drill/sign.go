@@ -3,6 +3,7 @@ package drill
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,48 +29,58 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
-	var last *drills.File
-	if st != nil {
-		if last, err = drills.Last(ctx, st, s.Config.Cluster); err != nil {
+	if st == nil {
+		statement, file, err := s.signFindings(ctx, in, nil, key)
+		if err != nil {
 			return contract.DrillResult{}, err
 		}
-		if last != nil && last.Evidence.Statement.Predicate.Drill.ID == in.Plan.ID {
-			return resultOf(in, last.Evidence.Statement, bsl.Name, last.Key), nil
-		}
-	}
-	statement, err := s.stateFindings(ctx, in, last)
-	if errors.Is(err, store.ErrNotFound) {
-		return contract.DrillResult{}, failure.NotFound("write the evidence: what it is about is gone: %w", err)
-	}
-	if err != nil {
-		return contract.DrillResult{}, fmt.Errorf("write the evidence: %w", err)
-	}
-	file, err := evidence.Sign(statement, key)
-	if err != nil { // no retry says anything else
-		return contract.DrillResult{}, failure.Invalid("%w", err)
-	}
-	if st == nil {
 		res := resultOf(in, statement, "", "")
 		res.Evidence = string(file)
 		return res, nil
 	}
-	sequence := int64(statement.Predicate.Chain.Sequence)
-	if err := drills.Write(ctx, st, s.Config.Cluster, sequence, file); err != nil {
-		if errors.Is(err, store.ErrExists) { // of another drill: the next attempt follows it
-			return contract.DrillResult{}, fmt.Errorf("drill %d was written meanwhile: %w", sequence, err)
-		}
-		return contract.DrillResult{}, err
-	}
-	return resultOf(in, statement, bsl.Name, drills.Key(s.Config.Cluster, sequence)), nil
+	return s.signNext(ctx, in, st, bsl.Name, key)
 }
 
-// stateFindings makes the statement, as part of the chain that ends with last; nil begins one.
-func (s *Service) stateFindings(ctx context.Context, in contract.SignDrillInput, last *drills.File) (evidence.Statement, error) {
-	facts, err := s.readFacts(ctx, in, last)
+// signNext signs the evidence as the next of the chain in a location, and stores it.
+func (s *Service) signNext(ctx context.Context, in contract.SignDrillInput, st store.Store, location string, key ed25519.PrivateKey) (contract.DrillResult, error) {
+	last, err := drills.Last(ctx, st, s.Config.Cluster)
 	if err != nil {
-		return evidence.Statement{}, err
+		return contract.DrillResult{}, err
 	}
-	return facts.statement(), nil
+	if last != nil && last.Evidence.Statement.Predicate.Drill.ID == in.Plan.ID {
+		return resultOf(in, last.Evidence.Statement, location, last.Key), nil
+	}
+	statement, file, err := s.signFindings(ctx, in, last, key)
+	if err != nil {
+		return contract.DrillResult{}, err
+	}
+	sequence := int64(statement.Predicate.Chain.Sequence)
+	err = drills.Write(ctx, st, s.Config.Cluster, sequence, file)
+	if errors.Is(err, store.ErrExists) { // of another drill: the next attempt follows it
+		return contract.DrillResult{}, fmt.Errorf("drill %d was written meanwhile: %w", sequence, err)
+	}
+	if err != nil {
+		return contract.DrillResult{}, err
+	}
+	return resultOf(in, statement, location, drills.Key(s.Config.Cluster, sequence)), nil
+}
+
+// signFindings makes the statement, as part of the chain that ends with last, and signs it; nil begins
+// a chain.
+func (s *Service) signFindings(ctx context.Context, in contract.SignDrillInput, last *drills.File, key ed25519.PrivateKey) (evidence.Statement, []byte, error) {
+	facts, err := s.readFacts(ctx, in, last)
+	if errors.Is(err, store.ErrNotFound) {
+		return evidence.Statement{}, nil, failure.NotFound("write the evidence: what it is about is gone: %w", err)
+	}
+	if err != nil {
+		return evidence.Statement{}, nil, fmt.Errorf("write the evidence: %w", err)
+	}
+	statement := facts.statement()
+	file, err := evidence.Sign(statement, key)
+	if err != nil { // no retry says anything else
+		return evidence.Statement{}, nil, failure.Invalid("%w", err)
+	}
+	return statement, file, nil
 }
 
 // readFacts reads what the evidence needs and the workflow does not carry.

@@ -122,3 +122,11 @@ func TypeOf(err error) string {
 	}
 	return ""
 }
+
+// Text is what an error says, "" for none: what is told once is compared by it.
+func Text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // List decodes every object of a type into T and hands it to fn, page by page,
@@ -22,7 +24,7 @@ func List[T any](ctx context.Context, c *Client, r Resource, namespace, selector
 func ListMap[T any](ctx context.Context, c *Client, r Resource, namespace, selector string) (map[string]T, error) {
 	out := map[string]T{}
 	err := listDecoded(ctx, c, r, namespace, selector, func(it Item, o T) error {
-		out[itemKey(it)] = o
+		out[report.ObjectName(it.Namespace, it.Name)] = o
 		return nil
 	})
 	if err != nil {
@@ -42,13 +44,6 @@ func listDecoded[T any](ctx context.Context, c *Client, r Resource, namespace, s
 		return fn(it, o)
 	})
 	return err
-}
-
-func itemKey(it Item) string {
-	if it.Namespace == "" {
-		return it.Name
-	}
-	return it.Namespace + "/" + it.Name
 }
 
 // Read fetches one object and decodes it into T. One that is not there is an

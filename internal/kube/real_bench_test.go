@@ -28,8 +28,8 @@ func peer(b *testing.B) dynamic.ResourceInterface {
 	return d.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"})
 }
 
-// report replaces ns/op, which has no meaning for a run of n objects.
-func report(b *testing.B, objects int) {
+// reportPerObject replaces ns/op, which has no meaning for a run of n objects.
+func reportPerObject(b *testing.B, objects int) {
 	b.ReportMetric(float64(objects)*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
 	b.ReportMetric(0, "ns/op")
 }
@@ -64,7 +64,7 @@ func BenchmarkRealList(b *testing.B) {
 				b.Fatal(count)
 			}
 		}
-		report(b, n)
+		reportPerObject(b, n)
 	})
 	for _, o := range []Options{{Connections: 1}, {Connections: 2}, {Compression: true}} {
 		c := realClient(b, o)
@@ -76,7 +76,7 @@ func BenchmarkRealList(b *testing.B) {
 					b.Fatal(res, err)
 				}
 			}
-			report(b, n)
+			reportPerObject(b, n)
 		})
 	}
 	b.Run("stream/exact", func(b *testing.B) {
@@ -94,7 +94,7 @@ func BenchmarkRealList(b *testing.B) {
 				b.Fatal(res, err)
 			}
 		}
-		report(b, n)
+		reportPerObject(b, n)
 	})
 }
 
@@ -114,7 +114,7 @@ func BenchmarkRealCreate(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			report(b, n)
+			reportPerObject(b, n)
 		})
 	}
 	dynamicCreate := func(b *testing.B, ns string) func(i int) error {

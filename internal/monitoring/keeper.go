@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -100,7 +102,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		began := k.reader.now()
 		err := k.Read(ctx, all)
 		rest := restAfter(k.reader.now().Sub(began))
-		if text := textOf(err); ctx.Err() == nil && text != told {
+		if text := failure.Text(err); ctx.Err() == nil && text != told {
 			told = text
 			k.tell(ctx, err)
 		}
@@ -113,7 +115,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case <-k.changed:
 			all = true
-			if !wait(ctx, rest) {
+			if poll.Wait(ctx, rest) != nil {
 				return
 			}
 		case <-time.After(pause):
@@ -126,22 +128,6 @@ func (k *Keeper) Run(ctx context.Context) {
 // figures of schedules wait for it too.
 func restAfter(took time.Duration) time.Duration {
 	return min(max(settle, restShare*took), schedulesPeriod)
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
-func textOf(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 func (k *Keeper) tell(ctx context.Context, err error) {

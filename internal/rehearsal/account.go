@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -122,9 +121,4 @@ func (a *account) fill(res *contract.RehearsalResult) {
 }
 
 // shorten cuts a message, which may be an API server's list of everything that is wrong.
-func shorten(text string) string {
-	if len(text) <= longestMessage {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longestMessage], "") + "..."
-}
+func shorten(text string) string { return report.CutText(text, longestMessage) }

@@ -154,26 +154,12 @@ func (c *accounting) compareObject(ctx context.Context, e archive.Entry, body []
 		c.account.addDifferent(newProblem(ObjectLost, "was restored, and is not there").At(e.Resource, e.Namespace, e.Name))
 		return nil
 	}
-	var stored map[string]any
-	if err := json.Unmarshal(body, &stored); err != nil {
-		return fmt.Errorf("read %s: %w", e.Key, err)
-	}
-	onPurpose, unwanted := comparison.Differences(e.Resource, stored, wanted, live)
-	if len(unwanted) > 0 && c.Rules.Equal(e.Resource, live, wanted) {
-		for _, field := range unwanted {
-			onPurpose = append(onPurpose, contract.RehearsalChange{Resource: e.Resource, Field: field, By: comparison.ByRule})
-		}
-		unwanted = nil
-	}
+	onPurpose, unwanted, err := c.differences(e, body, wanted, live)
 	switch {
+	case err != nil:
+		return err
 	case len(unwanted) > 0:
-		text := "differs from the backup in " + strings.Join(unwanted, ", ")
-		for _, r := range f.Reasons {
-			if r.IsError() || r.Code == report.UpdateFailed {
-				text += ": " + r.Message
-				break
-			}
-		}
+		text := "differs from the backup in " + strings.Join(unwanted, ", ") + whyDifferent(f.Reasons)
 		c.account.addDifferent(newProblem(ObjectDiffers, text).At(e.Resource, e.Namespace, e.Name))
 	case len(onPurpose) > 0:
 		c.account.addChanged(onPurpose)
@@ -181,4 +167,31 @@ func (c *accounting) compareObject(ctx context.Context, e archive.Entry, body []
 		c.account.addEqual()
 	}
 	return nil
+}
+
+// differences are the fields in which an object differs from its backup, on purpose and otherwise. What a
+// rule of its kind calls equal differs on purpose.
+func (c *accounting) differences(e archive.Entry, body []byte, wanted, live map[string]any) (onPurpose []contract.RehearsalChange, unwanted []string, err error) {
+	var stored map[string]any
+	if err := json.Unmarshal(body, &stored); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", e.Key, err)
+	}
+	onPurpose, unwanted = comparison.Differences(e.Resource, stored, wanted, live)
+	if len(unwanted) == 0 || !c.Rules.Equal(e.Resource, live, wanted) {
+		return onPurpose, unwanted, nil
+	}
+	for _, field := range unwanted {
+		onPurpose = append(onPurpose, contract.RehearsalChange{Resource: e.Resource, Field: field, By: comparison.ByRule})
+	}
+	return onPurpose, nil, nil
+}
+
+// whyDifferent is what the restore says of an object that it could not bring as it was.
+func whyDifferent(reasons []report.Reason) string {
+	for _, r := range reasons {
+		if r.IsError() || r.Code == report.UpdateFailed {
+			return ": " + r.Message
+		}
+	}
+	return ""
 }

@@ -19,13 +19,13 @@ type ResourceList map[string][]string
 
 // Add records an object of a backup. Call Sort before writing the list.
 func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
-	l.addEntry(apiVersion, kind, objectName(namespace, name))
+	l.addEntry(apiVersion, kind, ObjectName(namespace, name))
 }
 
 // AddRestored records an object of a restore with what was done to it and, behind Velero's
 // form, a note.
 func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action, note string) {
-	entry := objectName(namespace, name) + "(" + string(a) + ")"
+	entry := ObjectName(namespace, name) + "(" + string(a) + ")"
 	if note != "" {
 		entry += " " + note
 	}
@@ -46,7 +46,8 @@ func (l ResourceList) Sort() {
 	}
 }
 
-func objectName(namespace, name string) string {
+// ObjectName is "namespace/name", or the name alone of a cluster-scoped object.
+func ObjectName(namespace, name string) string {
 	if namespace == "" {
 		return name
 	}

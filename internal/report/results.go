@@ -94,6 +94,14 @@ func leftOut(reasons []Reason) []string {
 	return lines
 }
 
+// CutText is text, or its beginning where it is longer than so many bytes.
+func CutText(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "..."
+}
+
 // cutLine keeps a line within MaxLineBytes, on one line, and valid UTF-8.
 func cutLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " ")

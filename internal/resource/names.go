@@ -1,6 +1,10 @@
 package resource
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 // Group-resources ("plural.group") of types that Lifeboat treats in a way of their own.
 const (
@@ -21,10 +25,7 @@ const FieldManager = "lifeboat"
 
 // ObjectName is "namespace/name", or the name alone of a cluster-scoped object.
 func ObjectName(ns, name string) string {
-	if ns == "" {
-		return name
-	}
-	return ns + "/" + name
+	return report.ObjectName(ns, name)
 }
 
 // SplitName cuts "namespace/name"; a name alone is cluster-scoped.

@@ -19,19 +19,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
-// outcome is that of a search: the place, or words of the error and its type.
-type outcome struct{ place, words, kind string }
-
-func (o outcome) check(t *testing.T, place string, err error) {
-	t.Helper()
-	switch {
-	case o.words == "" && (err != nil || place != o.place):
-		t.Errorf("in %q, %v; want %q", place, err, o.place)
-	case o.words != "" && (err == nil || !strings.Contains(err.Error(), o.words) || failure.TypeOf(err) != o.kind):
-		t.Errorf("%s %v\nwant %s %s", failure.TypeOf(err), err, o.kind, o.words)
-	}
-}
-
 // A restore that names no location searches all.
 func TestRestoreFromAnyLocation(t *testing.T) {
 	passing := errors.New("connection reset")
@@ -39,23 +26,23 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 		locations          repositorytest.Stores
 		backup, schedule   string
 		location, restored string
-		want               outcome
+		want               repositorytest.Outcome
 		warnings           int
 	}{
-		"elsewhere":         {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 0},
-		"named":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "west", "a", outcome{place: "west"}, 0},
-		"twice":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "", "", outcome{"", `spec.backupName: backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid}, 0},
-		"nowhere":           {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("b")}, "a", "", "", "", outcome{"", `spec.backupName: no backup "a" in any of the storage locations default, west`, contract.ErrTypeNotFound}, 0},
-		"not where named":   {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("b")}, "a", "", "west", "", outcome{"", `no backup "a" in storage location west`, contract.ErrTypeNotFound}, 0},
-		"beside a broken":   {repositorytest.Stores{"default": nil, "west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 1},
-		"in a broken":       {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Unreadable(store.ErrNoBucket, "a")}, "a", "", "", "", outcome{"", "storage location west: read backups/a/velero-backup.json: bucket not found", contract.ErrTypeLocation}, 0},
-		"in a passing":      {repositorytest.Stores{"broken": repositorytest.Unreadable(store.ErrNoBucket), "west": repositorytest.Unreadable(passing, "a")}, "a", "", "", "", outcome{"", "storage location west: read backups/a/velero-backup.json: connection reset", ""}, 0},
-		"of a schedule":     {repositorytest.Stores{"default": repositorytest.Holding("x other 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01", "b s 2026-01-02")}, "", "s", "", "b", outcome{place: "west"}, 0},
-		"schedule twice":    {repositorytest.Stores{"default": repositorytest.Holding("x s 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01")}, "", "s", "", "", outcome{"", `spec.scheduleName: a backup of schedule "s" lies in the storage locations default, west`, contract.ErrTypeInvalid}, 0},
-		"schedule nowhere":  {repositorytest.Stores{"default": repositorytest.Holding("x"), "west": repositorytest.Holding()}, "", "s", "", "", outcome{"", `spec.scheduleName: schedule "s" has no Completed backup in any of the storage locations default, west`, contract.ErrTypeNotFound}, 0},
-		"unknown location":  {repositorytest.Stores{"default": repositorytest.Holding("a")}, "a", "", "nowhere", "", outcome{"", `"nowhere"; known: default`, contract.ErrTypeInvalid}, 0},
-		"name of a path":    {repositorytest.Stores{"default": repositorytest.Holding("a")}, "../a", "", "", "", outcome{"", "spec.backupName", contract.ErrTypeInvalid}, 0},
-		"the only location": {repositorytest.Stores{"west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 0},
+		"elsewhere":         {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("a")}, "a", "", "", "a", repositorytest.FoundIn("west"), 0},
+		"named":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "west", "a", repositorytest.FoundIn("west"), 0},
+		"twice":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "", "", repositorytest.Refused(`spec.backupName: backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid), 0},
+		"nowhere":           {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("b")}, "a", "", "", "", repositorytest.Refused(`spec.backupName: no backup "a" in any of the storage locations default, west`, contract.ErrTypeNotFound), 0},
+		"not where named":   {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("b")}, "a", "", "west", "", repositorytest.Refused(`no backup "a" in storage location west`, contract.ErrTypeNotFound), 0},
+		"beside a broken":   {repositorytest.Stores{"default": nil, "west": repositorytest.Holding("a")}, "a", "", "", "a", repositorytest.FoundIn("west"), 1},
+		"in a broken":       {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Unreadable(store.ErrNoBucket, "a")}, "a", "", "", "", repositorytest.Refused("storage location west: read backups/a/velero-backup.json: bucket not found", contract.ErrTypeLocation), 0},
+		"in a passing":      {repositorytest.Stores{"broken": repositorytest.Unreadable(store.ErrNoBucket), "west": repositorytest.Unreadable(passing, "a")}, "a", "", "", "", repositorytest.Refused("storage location west: read backups/a/velero-backup.json: connection reset", ""), 0},
+		"of a schedule":     {repositorytest.Stores{"default": repositorytest.Holding("x other 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01", "b s 2026-01-02")}, "", "s", "", "b", repositorytest.FoundIn("west"), 0},
+		"schedule twice":    {repositorytest.Stores{"default": repositorytest.Holding("x s 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01")}, "", "s", "", "", repositorytest.Refused(`spec.scheduleName: a backup of schedule "s" lies in the storage locations default, west`, contract.ErrTypeInvalid), 0},
+		"schedule nowhere":  {repositorytest.Stores{"default": repositorytest.Holding("x"), "west": repositorytest.Holding()}, "", "s", "", "", repositorytest.Refused(`spec.scheduleName: schedule "s" has no Completed backup in any of the storage locations default, west`, contract.ErrTypeNotFound), 0},
+		"unknown location":  {repositorytest.Stores{"default": repositorytest.Holding("a")}, "a", "", "nowhere", "", repositorytest.Refused(`"nowhere"; known: default`, contract.ErrTypeInvalid), 0},
+		"name of a path":    {repositorytest.Stores{"default": repositorytest.Holding("a")}, "../a", "", "", "", repositorytest.Refused("spec.backupName", contract.ErrTypeInvalid), 0},
+		"the only location": {repositorytest.Stores{"west": repositorytest.Holding("a")}, "a", "", "", "a", repositorytest.FoundIn("west"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &Service{Locations: repositorytest.Locations(c.locations)}
@@ -66,7 +53,7 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 			if err == nil {
 				place = found.Location.Name
 			}
-			c.want.check(t, place, err)
+			c.want.Check(t, place, err)
 			if found.Value != c.restored {
 				t.Errorf("restores %q, want %q", found.Value, c.restored)
 			}

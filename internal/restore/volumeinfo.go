@@ -67,12 +67,11 @@ func (s *Run) RestoredCount() int {
 }
 
 func (s *Run) eachRestored(fn func(v *volume.Restore, pv string)) {
-	s.Plan.Volumes.Count(func(v *volume.Restore) bool {
+	for v := range s.Plan.Volumes.All() {
 		if pv, ok := s.restoredVolume(v); ok {
 			fn(v, pv)
 		}
-		return false
-	})
+	}
 }
 
 // logVolumes tells where each volume came from.

@@ -1,6 +1,8 @@
 package restore
 
 import (
+	"iter"
+
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -73,15 +75,26 @@ func (x *volumeIndex) claim(namespace, name string) (resource.ClaimData, bool) {
 // Count is how many volumes answer yes.
 func (p *Volumes) Count(is func(*volume.Restore) bool) int {
 	n := 0
-	if p == nil {
-		return n
-	}
-	for i := range p.Volumes {
-		if is(&p.Volumes[i]) {
+	for v := range p.All() {
+		if is(v) {
 			n++
 		}
 	}
 	return n
+}
+
+// All are the volumes, none where there is no plan of them.
+func (p *Volumes) All() iter.Seq[*volume.Restore] {
+	return func(yield func(*volume.Restore) bool) {
+		if p == nil {
+			return
+		}
+		for i := range p.Volumes {
+			if !yield(&p.Volumes[i]) {
+				return
+			}
+		}
+	}
 }
 
 // ClaimEnd is what became of an awaited claim.
@@ -98,11 +111,10 @@ func EndOf(v *volume.Restore, why report.Reason) ClaimEnd {
 // WithData are the volumes whose data a method brings back.
 func (p *Volumes) WithData(m volume.Method) []*volume.Restore {
 	var out []*volume.Restore
-	p.Count(func(v *volume.Restore) bool {
+	for v := range p.All() {
 		if v.HasData() && v.Disposition.Method() == m {
 			out = append(out, v)
 		}
-		return false
-	})
+	}
 	return out
 }

@@ -177,7 +177,7 @@ func (s *S3) DeleteMatching(ctx context.Context, key, etag string) error {
 		return awserr.Fail(op, key, ErrChanged, "it has the ETag %s and not %s", info.ETag, etag)
 	}
 	if err != nil {
-		return ignoreMissing(err)
+		return IgnoreNotFound(err)
 	}
 	switch err = s.deleteOne(ctx, key, etag); {
 	case errors.Is(err, ErrUnsupported):
@@ -190,7 +190,8 @@ func (s *S3) DeleteMatching(ctx context.Context, key, etag string) error {
 	return err
 }
 
-func ignoreMissing(err error) error {
+// IgnoreNotFound is err, or nil where it says that there is no such object.
+func IgnoreNotFound(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -74,10 +74,13 @@ type Plan struct {
 }
 
 // Count is how many volumes are kept by the method.
-func (p Plan) Count(method Method) int {
+func (p Plan) Count(method Method) int { return CountByMethod(p.Volumes, method) }
+
+// CountByMethod is how many of the volumes are kept by the method.
+func CountByMethod(all []Volume, method Method) int {
 	n := 0
-	for i := range p.Volumes {
-		if p.Volumes[i].Method == method {
+	for i := range all {
+		if all[i].Method == method {
 			n++
 		}
 	}

@@ -86,6 +86,20 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestDriversAreReserved: a volume driver is imported by the registry that makes drivers, and by whom
+// the rule names with a reason.
+func TestDriversAreReserved(t *testing.T) {
+	for importer, allowed := range map[string]bool{
+		"internal/volume/drivers": true, "internal/garbage/orphan": true,
+		"internal/volume/location": false, "internal/volume/native": false, "internal/deletion": false, "internal/backup/snapshot": false, "worker": false,
+	} {
+		p := goPackage{Path: importer, Mentions: []mention{{"a.go:3", `"github.com/lifeboat-backup/lifeboat/internal/volume/csi"`}}}
+		if got := productRules().checkReserved([]goPackage{p}); (len(got) == 0) != allowed {
+			t.Errorf("%s: got %q", importer, got)
+		}
+	}
+}
+
 func TestCitationsHaveSections(t *testing.T) {
 	text := "package p\n\n// a cites docs/A.md 2.1 and docs/A.md 3.\n// b cites docs/GONE.md 1\n// c cites docs/A.md, which needs no number\n"
 	p := goPackage{Path: "p", Citations: citations("p/p.go", []byte(text))}

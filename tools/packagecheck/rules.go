@@ -54,7 +54,7 @@ func productRules() rules {
 			{"what a run belongs to", []string{"internal/binding"}},
 			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/drill/readiness", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
 			{"volume drivers", []string{"internal/volume/..."}},
-			{"what volume drivers share", []string{"internal/volume/location"}},
+			{"what volume drivers share", []string{"internal/volume/location", "internal/volume/snapshotcontent"}},
 			{"documents beside backups", []string{"internal/repository/beside"}},
 			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},
 			{"compressed documents", []string{"internal/repository/packed"}},
@@ -99,8 +99,9 @@ func productRules() rules {
 			{`^layout\.PluginDir$`, []string{"internal/iam", "internal/store"}, "keys below it are built in internal/archive/layout"},
 			// Velero's files have a field for each technology; catalog tells the CLI of them.
 			{`^volume\.(MethodNative|MethodCSI|VeleroNative|VeleroCSI)$`, []string{"internal/volume/...", "internal/catalog"}, "only a driver knows that a volume is its own; ask volume.Technologies"},
-			// Contents that a deletion reads in a backup, and a search for orphans in the cluster.
-			{`/internal/volume/(csi|native)"$`, []string{"internal/volume/...", "internal/deletion", "internal/garbage/orphan"}, "a driver: use cases get it from internal/volume/drivers"},
+			// A search for orphans deletes VolumeSnapshots in the cluster that no backup has; they belong to no run,
+			// so that no driver of one could.
+			{`/internal/volume/(csi|native)"$`, []string{"internal/volume/drivers", "internal/garbage/orphan"}, "a driver: use cases get it from internal/volume/drivers, which makes it"},
 		},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // editor changes one object and notes each change.
@@ -103,9 +105,5 @@ func namespaceOf(obj map[string]any) string { return text(child(obj, "metadata")
 
 // nameOf is namespace/name, or the name of a cluster-scoped object.
 func nameOf(obj map[string]any) string {
-	name := text(child(obj, "metadata"), "name")
-	if ns := namespaceOf(obj); ns != "" {
-		return ns + "/" + name
-	}
-	return name
+	return report.ObjectName(namespaceOf(obj), text(child(obj, "metadata"), "name"))
 }

@@ -2,7 +2,6 @@ package beside
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ func WriteSeries(ctx context.Context, st store.Store, cluster, series string, s 
 func HoldBackup(ctx context.Context, st store.Store, backup, uid, reason string) (held bool, err error) {
 	m, err := repository.ReadManifest(ctx, st, backup)
 	if err != nil || m.UID != uid {
-		return false, ignoreMissing(err)
+		return false, store.IgnoreNotFound(err)
 	}
 	r, err := ReadRetention(ctx, st, backup, uid)
 	if err != nil || r.Hold != "" {
@@ -44,11 +43,4 @@ func HoldBackup(ctx context.Context, st store.Store, backup, uid, reason string)
 	}
 	r.Hold, r.Set = reason, time.Now().UTC().Truncate(time.Second)
 	return true, r.Write(ctx, st)
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
 }

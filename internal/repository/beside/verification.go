@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -71,12 +71,7 @@ func (v *Verification) AddUnchecked(text string) {
 	}
 }
 
-func cutText(s string) string {
-	if len(s) <= longestFinding {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longestFinding], "") + "..."
-}
+func cutText(s string) string { return report.CutText(s, longestFinding) }
 
 // Result is v as people are told of it, with so many findings at most.
 func (v *Verification) Result(location string, findings int) *contract.VerifiedBackup {

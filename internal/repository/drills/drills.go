@@ -92,62 +92,61 @@ func List[T any](ctx context.Context, st store.Store, cluster string, limit int,
 // the drills right before it ended: of a long row of failures few are read. most is how many files
 // are.
 func LastPassed(ctx context.Context, st store.Store, cluster string, most int) (*File, error) {
-	all, err := numbers(ctx, st, cluster)
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(all)
+	var passed *File
 	failed := map[int64]bool{}
-	for _, n := range all {
-		if failed[n] {
-			continue
-		}
-		if most--; most < 0 {
-			break
-		}
-		f, err := Read(ctx, st, cluster, n)
-		if archive.IsDamaged(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := eachNewest(ctx, st, cluster, most, failed, func(f *File) (enough bool) {
 		p := &f.Evidence.Statement.Predicate
 		if p.Claim.Verdict == evidence.Passed {
-			return f, nil
+			passed = f
+			return true
 		}
 		for _, past := range p.Past {
 			failed[int64(past.Sequence)] = past.Verdict == evidence.Failed
 		}
+		return false
+	})
+	return passed, err
+}
+
+// eachNewest reads at most most drills of a cluster, the newest first and without those to skip, until fn
+// has seen enough. A damaged one tells nothing.
+func eachNewest(ctx context.Context, st store.Store, cluster string, most int, skip map[int64]bool, fn func(*File) (enough bool)) error {
+	all, err := numbers(ctx, st, cluster)
+	if err != nil {
+		return err
 	}
-	return nil, nil
+	for _, n := range slices.Backward(all) {
+		if skip[n] {
+			continue
+		}
+		if most--; most < 0 {
+			return nil
+		}
+		f, err := Read(ctx, st, cluster, n)
+		switch {
+		case archive.IsDamaged(err):
+		case err != nil:
+			return err
+		case fn(f):
+			return nil
+		}
+	}
+	return nil
 }
 
 // LastOfSchedule is the newest drill of a schedule that was asked for at since or later, nil where
 // there is none. At most most files are read.
 func LastOfSchedule(ctx context.Context, st store.Store, cluster, schedule string, since time.Time, most int) (*File, error) {
-	all, err := numbers(ctx, st, cluster)
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(all)
-	for _, n := range all[:min(len(all), most)] {
-		f, err := Read(ctx, st, cluster, n)
-		if archive.IsDamaged(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	var last *File
+	err := eachNewest(ctx, st, cluster, most, nil, func(f *File) (enough bool) {
 		p := &f.Evidence.Statement.Predicate
-		switch {
-		case p.Drill.Asked.Time().Before(since):
-			return nil, nil
-		case p.Chain.Schedule == schedule:
-			return f, nil
+		isLater := !p.Drill.Asked.Time().Before(since)
+		if isLater && p.Chain.Schedule == schedule {
+			last = f
 		}
-	}
-	return nil, nil
+		return !isLater || last != nil
+	})
+	return last, err
 }
 
 // Location is where the evidence of the cluster's drills lies: the location for results, or the

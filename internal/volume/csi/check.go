@@ -17,6 +17,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // Restorer has storage classes fill claims from snapshots: it makes the VolumeSnapshots
@@ -120,10 +121,10 @@ func findSnapshot(f *volume.Facts, pv string, claim *corev1.PersistentVolumeClai
 	vsc := findContent(f, resource.ObjectName(claim.Namespace, name), vs, info.VSCName)
 	s = &volume.SnapshotPlan{
 		VolumeSnapshot: cmp.Or(name, vsc.Spec.VolumeSnapshotRef.Name, info.VSCName, claim.Name),
-		Handle:         cmp.Or(SnapshotHandleOf(vsc), vs.Annotations[AnnotationHandle], info.SnapshotHandle),
+		Handle:         cmp.Or(snapshotcontent.HandleOf(vsc), vs.Annotations[AnnotationHandle], info.SnapshotHandle),
 		Driver:         cmp.Or(vsc.Spec.Driver, vs.Annotations[AnnotationDriver], info.Driver),
 		Size:           cmp.Or(RestoreSizeOf(vs, vsc), info.Size),
-		Annotations:    SecretAnnotationsOf(vsc.Annotations),
+		Annotations:    snapshotcontent.SecretAnnotationsOf(vsc.Annotations),
 	}
 	if mode := vsc.Spec.SourceVolumeMode; mode != nil {
 		s.SourceMode = string(*mode)

@@ -1,24 +1,24 @@
 package csi
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
-
-// GroupHandleOf is the group snapshot that a content is a part of, "" for none.
-func GroupHandleOf(c *snapshotv1.VolumeSnapshotContent) string {
-	if c.Status == nil || c.Status.VolumeGroupSnapshotHandle == nil {
-		return ""
-	}
-	return *c.Status.VolumeGroupSnapshotHandle
-}
 
 // AnnotationPolicy is Velero's note on a restored snapshot of what deleting it does to
 // the one at the provider: nothing.
@@ -47,16 +47,8 @@ const (
 	AnnotationSize   = "velero.io/csi-volumesnapshot-restore-size"
 )
 
-// SnapshotHandleOf is a snapshot's id at its provider, "" while it is not known.
-func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string {
-	if c.Status != nil && c.Status.SnapshotHandle != nil {
-		return *c.Status.SnapshotHandle
-	}
-	if c.Spec.Source.SnapshotHandle != nil {
-		return *c.Spec.Source.SnapshotHandle
-	}
-	return ""
-}
+// SnapshotHandleOf is snapshotcontent.HandleOf, for who knows contents by this package alone.
+func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string { return snapshotcontent.HandleOf(c) }
 
 // RestoreSizeOf is how large a volume made of the snapshot has to be, in bytes; 0 is not
 // known.
@@ -72,20 +64,6 @@ func RestoreSizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotCont
 		return 0
 	}
 	return size.Value()
-}
-
-// SecretAnnotationsOf are the annotations by which a driver finds the secrets it needs.
-func SecretAnnotationsOf(annotations map[string]string) map[string]string {
-	var out map[string]string
-	for key, value := range annotations {
-		if strings.HasPrefix(key, "snapshot.storage.kubernetes.io/") && strings.Contains(key, "-secret-") {
-			if out == nil {
-				out = map[string]string{}
-			}
-			out[key] = value
-		}
-	}
-	return out
 }
 
 // InsistFor is how long a driver has to say that a snapshot is not there before it is
@@ -110,15 +88,42 @@ func AnswerOn(c snapshotv1.VolumeSnapshotContent) Answer {
 	}
 }
 
-// RefOf is the snapshot that a content stands for.
-func RefOf(c *snapshotv1.VolumeSnapshotContent) volume.CSIRef {
-	s := volume.CSIRef{Driver: c.Spec.Driver, Handle: SnapshotHandleOf(*c), Content: c.Name, Annotations: SecretAnnotationsOf(c.Annotations)}
-	if c.Spec.VolumeSnapshotClassName != nil {
-		s.Class = *c.Spec.VolumeSnapshotClassName
+// newContent stands for a snapshot that is at its provider already. Only the VolumeSnapshot of the
+// same name in that namespace can be bound to it.
+func newContent(meta metav1.ObjectMeta, s volume.CSIRef, policy snapshotv1.DeletionPolicy, namespace string) *snapshotv1.VolumeSnapshotContent {
+	c := &snapshotv1.VolumeSnapshotContent{
+		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshotContent"},
+		ObjectMeta: meta,
+		Spec: snapshotv1.VolumeSnapshotContentSpec{
+			DeletionPolicy: policy,
+			Driver:         s.Driver,
+			Source:         snapshotv1.VolumeSnapshotContentSource{SnapshotHandle: &s.Handle},
+			VolumeSnapshotRef: corev1.ObjectReference{
+				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot", Namespace: namespace, Name: meta.Name,
+			},
+		},
 	}
-	if c.Spec.SourceVolumeMode != nil {
-		s.SourceMode = string(*c.Spec.SourceVolumeMode)
+	if s.Class != "" {
+		c.Spec.VolumeSnapshotClassName = &s.Class
 	}
-	s.Group = GroupHandleOf(c)
-	return s
+	if s.SourceMode != "" {
+		mode := corev1.PersistentVolumeMode(s.SourceMode)
+		c.Spec.SourceVolumeMode = &mode
+	}
+	return c
+}
+
+// patchContent changes a content and returns it as it is then.
+func patchContent(ctx context.Context, kc *kube.Client, name string, change map[string]any) ([]byte, error) {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return nil, fmt.Errorf("encode the patch of volume snapshot content %s: %w", name, err)
+	}
+	return kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
+}
+
+// setDeletionPolicy says what the deletion of a content does to its snapshot.
+func setDeletionPolicy(ctx context.Context, kc *kube.Client, content string, policy snapshotv1.DeletionPolicy) error {
+	_, err := patchContent(ctx, kc, content, map[string]any{"spec": map[string]any{"deletionPolicy": policy}})
+	return err
 }

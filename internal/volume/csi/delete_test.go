@@ -1,8 +1,10 @@
 package csi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,17 +23,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 const exampleDriver = "example.org"
 
 // csiCluster is an API server with a snapshotter behind it. What the driver makes of
-// a snapshot is its handle: "works", "slow" (works only after a while), "refuses",
-// "silent", "late", "gone", "broken" or "group".
+// a snapshot is its handle, or what behaves says: "works", "slow" (works only after a while),
+// "refuses", "silent", "late", "gone", "broken" or "group".
 type csiCluster struct {
 	*kubetest.Server
 
 	mu        sync.Mutex
+	behaves   map[string]string    // by handle
 	deleted   []string             // handles
 	deletedAt time.Time            // the last of them
 	seen      map[string]time.Time // when the snapshotter heard of a content
@@ -40,7 +44,7 @@ type csiCluster struct {
 // newCluster has one CSI driver with its classes, and these contents.
 func newCluster(t *testing.T, objects ...runtime.Object) *csiCluster {
 	t.Helper()
-	s := &csiCluster{Server: kubetest.Start(t, kubetest.WithoutNetwork()), seen: map[string]time.Time{}}
+	s := &csiCluster{Server: kubetest.Start(t, kubetest.WithoutNetwork()), behaves: map[string]string{}, seen: map[string]time.Time{}}
 	s.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: exampleDriver}},
 		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: exampleDriver, DeletionPolicy: "Delete"},
 		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Driver: "x", DeletionPolicy: "Delete"})
@@ -77,38 +81,40 @@ func (s *csiCluster) reconcile(name string) {
 		if s.seen[name].IsZero() {
 			s.seen[name] = time.Now()
 		}
-		handle := SnapshotHandleOf(*c)
-		noteAnswer(c, handle, time.Since(s.seen[name]))
+		handle := snapshotcontent.HandleOf(*c)
+		behaviour := cmp.Or(s.behaves[handle], handle)
+		noteAnswer(c, handle, behaviour, time.Since(s.seen[name]))
 		unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
-		if c.DeletionTimestamp == nil || !slices.Contains(c.Finalizers, finalizerContent) || !unbound || handle == "silent" || time.Since(s.seen[name]) < deletionTakes {
+		if c.DeletionTimestamp == nil || !slices.Contains(c.Finalizers, finalizerContent) || !unbound || behaviour == "silent" || time.Since(s.seen[name]) < deletionTakes {
 			return
 		}
 		asked := c.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentDelete && c.Status != nil && c.Status.SnapshotHandle != nil
-		if asked && handle == "refuses" {
+		if asked && behaviour == "refuses" {
 			return
 		}
-		if asked && GroupHandleOf(c) == "" {
-			s.deleted, s.deletedAt = append(s.deleted, handle), time.Now()
+		if asked && snapshotcontent.GroupHandleOf(c) == "" {
+			s.deleted, s.deletedAt, s.behaves[handle] = append(s.deleted, handle), time.Now(), "gone"
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })
 	})
 }
 
 // noteAnswer notes on a content what its driver says of the snapshot after some time.
-func noteAnswer(c *snapshotv1.VolumeSnapshotContent, handle string, after time.Duration) {
+func noteAnswer(c *snapshotv1.VolumeSnapshotContent, handle, behaviour string, after time.Duration) {
+	found := fmt.Sprintf(`{"snapshotHandle":%q}`, handle)
 	says := map[string]string{
-		"works": `{"snapshotHandle":"works"}`, "refuses": `{"snapshotHandle":"refuses"}`,
+		"works": found, "refuses": found,
 		"group":  `{"snapshotHandle":"group","volumeGroupSnapshotHandle":"g-1"}`,
-		"gone":   `{"error":{"message":"can not find snapshot for snapshotID gone"}}`,
+		"gone":   fmt.Sprintf(`{"error":{"message":"can not find snapshot for snapshotID %s"}}`, handle),
 		"broken": `{"error":{"message":"rpc error: no credentials"}}`,
-	}[handle]
-	if handle == "slow" && after > 100*time.Millisecond {
-		says = `{"snapshotHandle":"slow"}`
+	}[behaviour]
+	if behaviour == "slow" && after > 100*time.Millisecond {
+		says = found
 	}
-	if handle == "late" { // the driver finds it at the second look
+	if behaviour == "late" { // the driver finds it at the second look
 		says = `{"error":{"message":"rpc error: code = NotFound"}}`
 		if after > 60*time.Millisecond {
-			c.Status, says = nil, `{"snapshotHandle":"late"}`
+			c.Status, says = nil, found
 		}
 	}
 	if says != "" && c.Status == nil {

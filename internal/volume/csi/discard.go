@@ -17,7 +17,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -182,7 +181,7 @@ func (c *Snapshots) deleteSnapshots(ctx context.Context, live map[string]snapsho
 
 func (c *Snapshots) deleteSnapshot(ctx context.Context, vs *snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
 	content := ContentOf(vs)
-	err := c.setPolicy(ctx, content, policy)
+	err := setDeletionPolicy(ctx, c.Kube, content, policy)
 	if apierrors.IsNotFound(err) {
 		err = nil // none was made, or it is gone
 	}
@@ -214,7 +213,7 @@ func (c *Snapshots) deleteOrphanContents(ctx context.Context, names []string, po
 		case content.DeletionTimestamp != nil && content.Spec.DeletionPolicy == policy:
 			return nil
 		case policy == snapshotv1.VolumeSnapshotContentDelete:
-			if err := c.setPolicy(ctx, name, policy); err != nil && !apierrors.IsNotFound(err) {
+			if err := setDeletionPolicy(ctx, c.Kube, name, policy); err != nil && !apierrors.IsNotFound(err) {
 				return err
 			}
 		case content.Spec.DeletionPolicy != policy:
@@ -222,12 +221,6 @@ func (c *Snapshots) deleteOrphanContents(ctx context.Context, names []string, po
 		}
 		return c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", name, "")
 	})
-}
-
-func (c *Snapshots) setPolicy(ctx context.Context, content string, policy snapshotv1.DeletionPolicy) error {
-	body := fmt.Sprintf(`{"spec":{"deletionPolicy":%q}}`, policy)
-	_, err := c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", content, kube.PatchMerge, []byte(body), kube.PatchOptions{FieldManager: resource.FieldManager})
-	return err
 }
 
 // deleteIfExists deletes what may be gone already. Another object of the name, which uid is

@@ -28,21 +28,16 @@ type visibility struct{ within, pause time.Duration }
 // cannot be asked, or does not know the volumes, says nothing about their snapshots.
 func (k *retainer) checkInEC2(ctx context.Context) error {
 	left := k.ofEBS()
-	if k.c.Locations == nil {
+	if k.c.Locations == nil || len(left) == 0 {
 		return nil
 	}
-	for _, doc := range k.c.Locations.Config().VolumeSnapshotLocations {
-		if len(left) == 0 {
-			return nil
-		}
-		err := k.c.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) (err error) {
-			left, err = k.judge(ctx, loc, left, visibility{quota.LookAgainFor, pollLast})
-			k.addTags(ctx, loc)
-			return err
-		})
-		if ctx.Err() != nil {
-			return fmt.Errorf("look for snapshots in EC2: %w", err)
-		}
+	_, err := k.c.Locations.AskEach(ctx, func(ctx context.Context, _ string, loc *ebs.Location) (_ bool, err error) {
+		left, err = k.judge(ctx, loc, left, visibility{quota.LookAgainFor, pollLast})
+		k.addTags(ctx, loc)
+		return len(left) == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("look for snapshots in EC2: %w", err)
 	}
 	return nil
 }

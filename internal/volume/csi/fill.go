@@ -8,7 +8,6 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -44,27 +43,10 @@ func (r *Restorer) ClaimObjects(v *volume.Restore) ([]volume.Object, error) {
 // only, and retained: the snapshot belongs to the backup.
 func (r *Restorer) restoredContent(v *volume.Restore) *snapshotv1.VolumeSnapshotContent {
 	p := v.Snapshot
-	c := &snapshotv1.VolumeSnapshotContent{
-		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshotContent"},
-		ObjectMeta: r.restoredMeta(p),
-		Spec: snapshotv1.VolumeSnapshotContentSpec{
-			DeletionPolicy: snapshotv1.VolumeSnapshotContentRetain,
-			Driver:         p.Driver,
-			Source:         snapshotv1.VolumeSnapshotContentSource{SnapshotHandle: &p.Handle},
-			VolumeSnapshotRef: corev1.ObjectReference{
-				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot", Namespace: v.Target, Name: p.Name,
-			},
-		},
-	}
-	maps.Copy(c.Annotations, p.Annotations)
-	if p.Class != "" {
-		c.Spec.VolumeSnapshotClassName = &p.Class
-	}
-	if p.SourceMode != "" {
-		mode := corev1.PersistentVolumeMode(p.SourceMode)
-		c.Spec.SourceVolumeMode = &mode
-	}
-	return c
+	s := volume.CSIRef{Driver: p.Driver, Handle: p.Handle, Class: p.Class, SourceMode: p.SourceMode}
+	meta := r.restoredMeta(p)
+	maps.Copy(meta.Annotations, p.Annotations)
+	return newContent(meta, s, snapshotv1.VolumeSnapshotContentRetain, v.Target)
 }
 
 // restoredSnapshot is the VolumeSnapshot that a claim names as its data source.

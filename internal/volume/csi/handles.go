@@ -75,36 +75,28 @@ type ec2Answer struct {
 func askLocations(ctx context.Context, locations *location.Set, ids []string, regions map[string]bool) (ec2Answer, error) {
 	a := ec2Answer{found: map[string]ebs.Snapshot{}, at: map[string]string{}}
 	var asked []string
-	for _, doc := range locations.Config().VolumeSnapshotLocations {
-		region, found, err := askLocation(ctx, locations, doc.Name, ids, regions)
-		switch {
-		case ctx.Err() != nil:
-			return a, ctx.Err()
-		case err != nil:
-			a.causes = errors.Join(a.causes, fmt.Errorf("location %s: %w", doc.Name, err))
-		case region != "":
-			asked = append(asked, fmt.Sprintf("location %s, region %s", doc.Name, region))
+	unheard, err := locations.AskEach(ctx, func(ctx context.Context, name string, loc *ebs.Location) (bool, error) {
+		if len(regions) > 0 && !regions[loc.Region()] {
+			return false, nil // the nodes are in another one
 		}
+		found, err := loc.Snapshots(ctx, ids)
 		for id, s := range found {
-			a.found[id], a.at[id] = s, doc.Name
+			a.found[id], a.at[id] = s, name
 		}
+		if err == nil {
+			asked = append(asked, fmt.Sprintf("location %s, region %s", name, loc.Region()))
+		}
+		return false, err
+	})
+	if err != nil {
+		return a, err
+	}
+	for _, u := range unheard {
+		a.causes = errors.Join(a.causes, fmt.Errorf("location %s: %w", u.Location, u.Err))
 	}
 	a.where = strings.Join(asked, "; ")
 	a.whole = len(asked) > 0 && len(regions) > 0 && a.causes == nil
 	return a, nil
-}
-
-// askLocation asks one location; region is "" if it is of another region than the nodes.
-func askLocation(ctx context.Context, locations *location.Set, name string, ids []string, regions map[string]bool) (region string, found map[string]ebs.Snapshot, err error) {
-	err = locations.Ask(ctx, name, func(ctx context.Context, loc *ebs.Location) error {
-		if len(regions) > 0 && !regions[loc.Region()] {
-			return nil
-		}
-		region = loc.Region()
-		found, err = loc.Snapshots(ctx, ids)
-		return err
-	})
-	return region, found, err
 }
 
 // judgeSnapshot refuses a claim whose snapshot EC2 knows to be unfit or, where all that the

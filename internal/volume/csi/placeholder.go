@@ -4,20 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 const (
@@ -33,7 +31,7 @@ const (
 // cluster has it, else one that is made for it.
 func (d *deletion) preparePlaceholder(ctx context.Context, s volume.CSIRef) (*placeholder, error) {
 	live, there := d.live[s.Content]
-	if there && live.Spec.Driver == s.Driver && SnapshotHandleOf(live) == s.Handle {
+	if there && live.Spec.Driver == s.Driver && snapshotcontent.HandleOf(live) == s.Handle {
 		err := d.markForDeletion(ctx, &live)
 		if err == nil {
 			return &placeholder{kube: d.kube, name: live.Name, times: d.times, backup: d.owner.Name, snapshot: live.Spec.VolumeSnapshotRef}, nil
@@ -60,17 +58,9 @@ func (d *deletion) markForDeletion(ctx context.Context, c *snapshotv1.VolumeSnap
 	if c.DeletionTimestamp == nil { // no finalizer may be added later
 		meta["finalizers"] = finalizers
 	}
-	return patchContent(ctx, d.kube, c.Name, map[string]any{
+	_, err := patchContent(ctx, d.kube, c.Name, map[string]any{
 		"metadata": meta, "spec": map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentDelete},
 	})
-}
-
-func patchContent(ctx context.Context, kc *kube.Client, name string, change map[string]any) error {
-	body, err := json.Marshal(change)
-	if err != nil {
-		return fmt.Errorf("encode the patch of volume snapshot content %s: %w", name, err)
-	}
-	_, err = kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	return err
 }
 
@@ -80,27 +70,11 @@ func patchContent(ctx context.Context, kc *kube.Client, name string, change map[
 func (d *deletion) placeholderContent(s volume.CSIRef) *snapshotv1.VolumeSnapshotContent {
 	sum := sha256.Sum256([]byte(strings.Join([]string{d.owner.Name, d.owner.UID, s.Driver, s.Handle}, "\n")))
 	name := "vsc-" + hex.EncodeToString(sum[:16])
-	c := &snapshotv1.VolumeSnapshotContent{
-		TypeMeta: metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshotContent"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Annotations: s.Annotations, Finalizers: []string{finalizerContent},
-			Labels: map[string]string{resource.LabelBackup: resource.LabelValue(d.owner.Name), velerov1.ExcludeFromBackupLabel: "true"},
-		},
-		Spec: snapshotv1.VolumeSnapshotContentSpec{
-			DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete,
-			Driver:         s.Driver,
-			Source:         snapshotv1.VolumeSnapshotContentSource{SnapshotHandle: &s.Handle},
-			VolumeSnapshotRef: corev1.ObjectReference{
-				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot", Namespace: name, Name: name,
-			},
-		},
+	if d.classes[s.Class].Driver != s.Driver {
+		s.Class = "" // one that is missing keeps the driver from its task
 	}
-	if d.classes[s.Class].Driver == s.Driver { // one that is missing keeps the driver from its task
-		c.Spec.VolumeSnapshotClassName = &s.Class
-	}
-	if s.SourceMode != "" {
-		mode := corev1.PersistentVolumeMode(s.SourceMode)
-		c.Spec.SourceVolumeMode = &mode
-	}
-	return c
+	return newContent(metav1.ObjectMeta{
+		Name: name, Annotations: s.Annotations, Finalizers: []string{finalizerContent},
+		Labels: map[string]string{resource.LabelBackup: resource.LabelValue(d.owner.Name), velerov1.ExcludeFromBackupLabel: "true"},
+	}, s, snapshotv1.VolumeSnapshotContentDelete, name)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // placeholder is a content whose deletion is that of its snapshot.
@@ -73,9 +74,9 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 		return volume.Deletion{Outcome: volume.Retained, Reason: fmt.Sprintf(format, args...)}, true
 	}
 	switch {
-	case GroupHandleOf(c) != "":
-		return retained("%s", partOfGroup(GroupHandleOf(c)))
-	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text, SnapshotHandleOf(*c)) && waited >= p.times.insist:
+	case snapshotcontent.GroupHandleOf(c) != "":
+		return retained("%s", partOfGroup(snapshotcontent.GroupHandleOf(c)))
+	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text, snapshotcontent.HandleOf(*c)) && waited >= p.times.insist:
 		return volume.Deletion{Outcome: volume.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")
@@ -93,7 +94,7 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 // release ends what was begun: the driver is not to delete the snapshot any more, and
 // what was made for it is removed, if need be without the snapshotter.
 func (p *placeholder) release(ctx context.Context, end volume.Deletion) (volume.Deletion, error) {
-	err := patchContent(ctx, p.kube, p.name, map[string]any{"spec": map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentRetain}})
+	err := setDeletionPolicy(ctx, p.kube, p.name, snapshotv1.VolumeSnapshotContentRetain)
 	if apierrors.IsNotFound(err) && p.requested {
 		return p.confirmDeleted(ctx) // the driver was done in the last moment
 	}
@@ -120,7 +121,7 @@ func (p *placeholder) removeContent(ctx context.Context) error {
 			return err
 		}
 	}
-	err := patchContent(ctx, p.kube, p.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+	_, err := patchContent(ctx, p.kube, p.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -2,112 +2,53 @@ package csi
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
-// contentServer keeps contents, as far as a probe uses them, and says about each what
-// a driver would.
+// contentServer is an API server with a snapshotter behind it, which notes on each content what
+// a driver says of its snapshot.
 type contentServer struct {
+	*kubetest.Server
 	says map[string]string // status by handle, as JSON; "" is none yet
 	slow time.Duration     // how much later each content has its status than the one made before
-	snap map[string]bool   // names of VolumeSnapshots that there are
-
-	mu      sync.Mutex
-	objects map[string]snapshotv1.VolumeSnapshotContent
-	made    int
-	ready   map[string]time.Time // when a content has its status
 }
 
-func (s *contentServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	w.Header().Set("Content-Type", "application/json")
-	switch {
-	case strings.Contains(r.URL.Path, "/volumesnapshots/"):
-		if !s.snap[name] {
-			s.status(w, http.StatusNotFound, "NotFound")
-			return
+func newContentServer(t *testing.T, says map[string]string) *contentServer {
+	t.Helper()
+	s := &contentServer{Server: kubetest.Start(t, kubetest.WithoutNetwork()), says: says}
+	s.After(s.creations(), func(q kubetest.Request, _ map[string]any) {
+		time.AfterFunc(time.Duration(s.Count(s.creations()))*s.slow, func() { s.answer(q.Name) })
+	})
+	return s
+}
+
+func (s *contentServer) creations() kubetest.Match {
+	return kubetest.On("create", kube.VolumeSnapshotContents())
+}
+
+func (s *contentServer) answer(content string) {
+	kubetest.Modify(s.Server, kube.VolumeSnapshotContents(), "", content, func(c *snapshotv1.VolumeSnapshotContent) {
+		if status := s.says[*c.Spec.Source.SnapshotHandle]; status != "" {
+			_ = json.Unmarshal([]byte(status), &c.Status)
 		}
-		fmt.Fprintf(w, `{"metadata":{"name":%q}}`, name)
-	case r.Method == http.MethodPost:
-		s.create(w, r)
-	case r.Method == http.MethodDelete:
-		delete(s.objects, name)
-		s.status(w, http.StatusOK, "")
-	default:
-		list := snapshotv1.VolumeSnapshotContentList{}
-		for name, c := range s.objects {
-			if time.Now().Before(s.ready[name]) {
-				c.Status = nil
-			}
-			list.Items = append(list.Items, c)
-		}
-		_ = json.NewEncoder(w).Encode(list)
-	}
-}
-
-func (s *contentServer) create(w http.ResponseWriter, r *http.Request) {
-	var c snapshotv1.VolumeSnapshotContent
-	if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
-		s.status(w, http.StatusBadRequest, "BadRequest")
-		return
-	}
-	if _, there := s.objects[c.Name]; there {
-		s.status(w, http.StatusConflict, "AlreadyExists")
-		return
-	}
-	if status := s.says[*c.Spec.Source.SnapshotHandle]; status != "" {
-		_ = json.Unmarshal([]byte(status), &c.Status)
-	}
-	s.objects[c.Name] = c
-	s.made++
-	s.ready[c.Name] = time.Now().Add(time.Duration(s.made) * s.slow)
-	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(c)
-}
-
-func (s *contentServer) status(w http.ResponseWriter, code int, reason string) {
-	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
-}
-
-// withoutNetwork is how to reach a server that is played by a handler, in virtual time too.
-func withoutNetwork(h http.Handler) *kube.RESTConfig {
-	return &kube.RESTConfig{Host: "http://kubernetes.test", Transport: handlerTransport{h}}
-}
-
-type handlerTransport struct{ http.Handler }
-
-func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return inprocess.Do(h, r)
+	})
 }
 
 // probing is a restore of claims that are filled from snapshots of these handles.
-func probing(t *testing.T, s *contentServer, times probeTimes, handles ...string) (*Restorer, []*volume.Restore) {
-	t.Helper()
-	s.objects, s.ready = map[string]snapshotv1.VolumeSnapshotContent{}, map[string]time.Time{}
-	client, err := kube.New(withoutNetwork(s), kube.Options{RetryFor: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+func probing(s *contentServer, times probeTimes, handles ...string) (*Restorer, []*volume.Restore) {
 	var all []*volume.Restore
 	for _, h := range handles {
 		all = append(all, &volume.Restore{
@@ -115,7 +56,7 @@ func probing(t *testing.T, s *contentServer, times probeTimes, handles ...string
 			Snapshot: &volume.SnapshotPlan{Name: "name-" + h, Handle: h, Driver: "csi.example.org"},
 		})
 	}
-	return &Restorer{Kube: client, Run: volume.RestoreRun{Name: "r", Backup: "b"}, Window: 4, probe: times}, all
+	return &Restorer{Kube: s.Client(), Run: volume.RestoreRun{Name: "r", Backup: "b"}, Window: 4, probe: times}, all
 }
 
 func quickProbe() probeTimes {
@@ -145,8 +86,7 @@ func TestProbe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server := &contentServer{says: tc.says}
-				r, all := probing(t, server, times, "h1", "h2")
+				r, all := probing(newContentServer(t, tc.says), times, "h1", "h2")
 				began := time.Now()
 				found, err := r.Probe(t.Context(), all)
 				if took := time.Since(began); took < tc.least || took > tc.least+time.Second {
@@ -177,10 +117,11 @@ func TestProbeIsPatient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const ready = `{"readyToUse":true}`
-		server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
+		server := newContentServer(t, map[string]string{"h1": ready, "h2": ready, "h3": ready})
+		server.slow = 500 * time.Millisecond
 		times := quickProbe()
 		times.answer = time.Second
-		r, all := probing(t, server, times, "h1", "h2", "h3")
+		r, all := probing(server, times, "h1", "h2", "h3")
 		if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
 			t.Errorf("%+v %v", found, err)
 		}
@@ -190,23 +131,38 @@ func TestProbeIsPatient(t *testing.T) {
 // TestProbeRepeats: contents that an earlier attempt made are used, and what EC2 knows is
 // not asked of the driver.
 func TestProbeRepeats(t *testing.T) {
-	server := &contentServer{says: map[string]string{"h1": `{"readyToUse":true}`}}
-	r, all := probing(t, server, quickProbe(), "h1", "h2")
+	server := newContentServer(t, map[string]string{"h1": `{"readyToUse":true}`})
+	r, all := probing(server, quickProbe(), "h1", "h2")
 	all[1].Snapshot.Known = true
 	for range 2 {
 		if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
 			t.Fatalf("%+v %v", found, err)
 		}
 	}
-	if server.made != 1 {
-		t.Errorf("%d made", server.made)
+	if made := server.Count(server.creations()); made != 2 {
+		t.Errorf("%d were asked for in two attempts, want the same one twice", made)
+	}
+	wantContents(t, server, "name-h1")
+}
+
+// wantContents wants the cluster to have these contents, and no others.
+func wantContents(t *testing.T, s *contentServer, want ...string) {
+	t.Helper()
+	var got []string
+	for _, c := range kubetest.All[snapshotv1.VolumeSnapshotContent](s.Server, kube.VolumeSnapshotContents()) {
+		got = append(got, c.Name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("contents %v, want %v", got, want)
 	}
 }
 
-// TestSweepContents deletes what no snapshot is bound to, now or in a moment.
+// TestSweepContents deletes what no snapshot is bound to, now or in a moment; what stays goes with
+// the namespace of its claim.
 func TestSweepContents(t *testing.T) {
-	server := &contentServer{says: map[string]string{"h1": `{}`, "h2": `{}`, "h3": `{}`}, snap: map[string]bool{"name-h2": true}}
-	r, all := probing(t, server, quickProbe(), "h1", "h2", "h3", "h4")
+	server := newContentServer(t, nil)
+	server.Put(&snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "copy", Name: "name-h2"}})
+	r, all := probing(server, quickProbe(), "h1", "h2", "h3", "h4")
 	for i := range all[:3] {
 		c := r.restoredContent(all[i])
 		if i == 2 {
@@ -221,7 +177,10 @@ func TestSweepContents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left := strings.Join(slices.Sorted(maps.Keys(server.objects)), " "); left != "name-h2 name-h3" {
-		t.Errorf("left %s", left)
+	wantContents(t, server, "name-h2", "name-h3")
+	for _, c := range kubetest.All[snapshotv1.VolumeSnapshotContent](server.Server, kube.VolumeSnapshotContents()) {
+		if len(c.OwnerReferences) != 1 || c.OwnerReferences[0].Name != "copy" {
+			t.Errorf("%s is owned by %+v", c.Name, c.OwnerReferences)
+		}
 	}
 }

@@ -1,17 +1,13 @@
 package csi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +15,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
 )
@@ -55,89 +52,70 @@ func withErrorAt(vs snapshotv1.VolumeSnapshot, at time.Time) snapshotv1.VolumeSn
 // quotaCluster is an API server with a driver behind it that has so many places. What
 // it is asked for beyond them it refuses, and never takes.
 type quotaCluster struct {
+	*kubetest.Server
 	places int
 	lasts  time.Duration // until a snapshot is complete
 
 	mu      sync.Mutex
-	all     map[string]*snapshotv1.VolumeSnapshot
 	most    int // pending at a time
 	refused int
 }
 
-func (q *quotaCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	switch {
-	case strings.HasSuffix(r.URL.Path, "/volumesnapshotclasses"):
-		fmt.Fprint(w, `{"items":[{"metadata":{"name":"ebs"},"driver":"d"},{"metadata":{"name":"nfs"},"driver":"other"}]}`)
-	case r.Method == http.MethodPost:
-		var vs snapshotv1.VolumeSnapshot
-		if err := json.NewDecoder(r.Body).Decode(&vs); err != nil {
-			statusAnswer(w, http.StatusBadRequest, "BadRequest")
-			return
-		}
-		q.make(&vs)
-		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(vs)
-	default:
-		q.list(w, r.URL.Query().Get("labelSelector"))
+func newQuotaCluster(t *testing.T) *quotaCluster {
+	t.Helper()
+	q := &quotaCluster{Server: kubetest.Start(t, kubetest.WithoutNetwork()), places: 10, lasts: 50 * time.Millisecond}
+	q.PutNamespaces("shop")
+	for class, driver := range map[string]string{"ebs": "d", "nfs": "other"} {
+		q.Put(&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: class}, Driver: driver, DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete})
 	}
+	q.After(kubetest.On("create", kube.VolumeSnapshots()), func(r kubetest.Request, _ map[string]any) { q.take(r.Namespace, r.Name) })
+	return q
 }
 
-func (q *quotaCluster) make(vs *snapshotv1.VolumeSnapshot) {
-	no, now, content := false, metav1.NewTime(time.Now()), "content-"+vs.Name
-	vs.CreationTimestamp, vs.Status = now, &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &no}
-	q.all[resource.ObjectName(vs.Namespace, vs.Name)] = vs
+func (q *quotaCluster) snapshots() []snapshotv1.VolumeSnapshot {
+	return kubetest.All[snapshotv1.VolumeSnapshot](q.Server, kube.VolumeSnapshots())
+}
+
+// take is what the driver does about a new VolumeSnapshot.
+func (q *quotaCluster) take(ns, name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	pending := 0
-	for _, other := range q.all {
-		if isTaken(other) && !isReady(other) {
+	for _, other := range q.snapshots() {
+		if isTaken(&other) && !isReady(&other) {
 			pending++
 		}
 	}
+	no, now, content, why := false, metav1.Now(), "content-"+name, "quota exceeded"
+	status := &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &no, CreationTime: &now, BoundVolumeSnapshotContentName: &content}
 	if pending >= q.places {
 		q.refused++
-		why := "quota exceeded"
-		vs.Status.Error = &snapshotv1.VolumeSnapshotError{Message: &why}
-		return
+		status = &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &no, Error: &snapshotv1.VolumeSnapshotError{Message: &why}}
+	} else {
+		q.most = max(q.most, pending+1)
+		time.AfterFunc(q.lasts, func() {
+			yes := true
+			q.change(ns, name, func(vs *snapshotv1.VolumeSnapshot) { vs.Status.ReadyToUse = &yes })
+		})
 	}
-	q.most = max(q.most, pending+1)
-	vs.Status.CreationTime, vs.Status.BoundVolumeSnapshotContentName = &now, &content
-	time.AfterFunc(q.lasts, func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		yes := true
-		vs.Status.ReadyToUse = &yes
-	})
+	q.change(ns, name, func(vs *snapshotv1.VolumeSnapshot) { vs.Status = status })
 }
 
-func (q *quotaCluster) list(w http.ResponseWriter, selector string) {
-	key, value, _ := strings.Cut(selector, "=")
-	list := snapshotv1.VolumeSnapshotList{Items: []snapshotv1.VolumeSnapshot{}}
-	for _, vs := range q.all {
-		if key == "" || vs.Labels[key] == value {
-			list.Items = append(list.Items, *vs)
-		}
-	}
-	_ = json.NewEncoder(w).Encode(list)
+func (q *quotaCluster) change(ns, name string, change func(*snapshotv1.VolumeSnapshot)) {
+	kubetest.Modify(q.Server, kube.VolumeSnapshots(), ns, name, change)
 }
 
 // stranger is a VolumeSnapshot that nobody here has made.
 func (q *quotaCluster) stranger(name, class string, vs snapshotv1.VolumeSnapshot) {
 	vs.Namespace, vs.Name, vs.Spec.VolumeSnapshotClassName = "elsewhere", name, &class
-	q.all["elsewhere/"+name] = &vs
+	q.Put(&vs)
 }
 
 // quotaBackups is a cluster whose driver has 10 places, and backups of n volumes each there.
 func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*Snapshots) {
 	t.Helper()
-	q := &quotaCluster{places: 10, lasts: 50 * time.Millisecond, all: map[string]*snapshotv1.VolumeSnapshot{}}
-	client, err := kube.New(withoutNetwork(q), kube.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	quotas := &Quotas{}
+	q := newQuotaCluster(t)
+	client, quotas := q.Client(), &Quotas{}
 	var out []*Snapshots
 	for b := range backups {
 		p := volumetest.Backup(strings.Repeat("c", n))
@@ -226,7 +204,7 @@ func TestReserveWithoutCapacity(t *testing.T) {
 		for i := range 10 {
 			q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))
 		}
-		made := len(q.all)
+		strangers := len(q.snapshots())
 		how := volume.ReserveOptions{Quiesced: true, Deadline: time.Now().Add(300 * time.Millisecond), TooLate: volume.ErrNoCapacity}
 		if _, err := backups[0].Reserve(t.Context(), [][]int{{0}, {1}}, how); !errors.Is(err, volume.ErrNoCapacity) {
 			t.Errorf("before a freeze: %v", err)
@@ -237,16 +215,13 @@ func TestReserveWithoutCapacity(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := taker.Take(t.Context(), nil)
-		if err != nil || len(got) != 2 || !strings.Contains(got[0].Failed, "no room") || len(q.all) != made {
+		if err != nil || len(got) != 2 || !strings.Contains(got[0].Failed, "no room") || len(q.snapshots()) != strangers {
 			t.Errorf("without a freeze: %v, %+v", err, got)
 		}
 		taker.Release()
-		clear(q.all)
+		for _, vs := range q.snapshots() {
+			q.Remove(kube.VolumeSnapshots(), vs.Namespace, vs.Name)
+		}
 		wantFree(t, backups[0], q.places)
 	})
-}
-
-func statusAnswer(w http.ResponseWriter, code int, reason string) {
-	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 // retainWindow is how many snapshots are retained, and how many objects of snapshots are
@@ -109,16 +110,17 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 		return err
 	}
 	name := ContentOf(&vs)
-	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}},"spec":{"deletionPolicy":%q}}`,
-		resource.LabelBackup, resource.LabelValue(k.c.Backup.Name), snapshotv1.VolumeSnapshotContentRetain)
-	raw, err := k.c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: resource.FieldManager})
+	raw, err := patchContent(ctx, k.c.Kube, name, map[string]any{
+		"metadata": map[string]any{"labels": map[string]string{resource.LabelBackup: resource.LabelValue(k.c.Backup.Name)}},
+		"spec":     map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentRetain},
+	})
 	var content snapshotv1.VolumeSnapshotContent
 	if err == nil {
 		err = json.Unmarshal(raw, &content)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch handle := SnapshotHandleOf(content); {
+	switch handle := snapshotcontent.HandleOf(content); {
 	case apierrors.IsNotFound(err):
 		k.failed[t.Volume] = "VolumeSnapshotContent " + name + " was deleted before the backup was complete"
 		return nil
@@ -163,7 +165,7 @@ func (k *retainer) lookAgain(ctx context.Context) error {
 func csiInfo(c *snapshotv1.VolumeSnapshotContent) *volume.CSIInfo {
 	ready := true
 	return &volume.CSIInfo{
-		SnapshotHandle: SnapshotHandleOf(*c), Size: RestoreSizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
+		SnapshotHandle: snapshotcontent.HandleOf(*c), Size: RestoreSizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
 	}
 }
 

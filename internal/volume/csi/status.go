@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/snapshotcontent"
 )
 
 func isReady(vs *snapshotv1.VolumeSnapshot) bool {
@@ -86,27 +87,26 @@ func (c *Snapshots) deletedText(i int) string {
 func (c *Snapshots) askEC2(ctx context.Context, pending map[string]int, out map[int]volume.Status) {
 	handles := map[string]int{}
 	err := kube.List(ctx, c.Kube, kube.VolumeSnapshotContents(), "", "", func(content snapshotv1.VolumeSnapshotContent) error {
-		if i, ours := pending[content.Name]; ours && volume.IsEBSSnapshotID(SnapshotHandleOf(content)) {
-			handles[SnapshotHandleOf(content)] = i
+		if i, ours := pending[content.Name]; ours && volume.IsEBSSnapshotID(snapshotcontent.HandleOf(content)) {
+			handles[snapshotcontent.HandleOf(content)] = i
 		}
 		return nil
 	})
 	if err != nil {
 		return
 	}
-	for _, doc := range c.Locations.Config().VolumeSnapshotLocations {
-		if len(handles) == 0 {
-			return
-		}
-		_ = c.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) error {
-			found, err := loc.OwnSnapshots(ctx, slices.Collect(maps.Keys(handles)))
-			for id, s := range found {
-				out[handles[id]] = statusInEC2(s)
-				delete(handles, id)
-			}
-			return err
-		})
+	if len(handles) == 0 {
+		return
 	}
+	// What was not heard says nothing, and the caller looks whether ctx has ended.
+	_, _ = c.Locations.AskEach(ctx, func(ctx context.Context, _ string, loc *ebs.Location) (bool, error) {
+		found, err := loc.OwnSnapshots(ctx, slices.Collect(maps.Keys(handles)))
+		for id, s := range found {
+			out[handles[id]] = statusInEC2(s)
+			delete(handles, id)
+		}
+		return len(handles) == 0, err
+	})
 }
 
 func statusInEC2(s ebs.Snapshot) volume.Status {

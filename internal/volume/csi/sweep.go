@@ -58,7 +58,8 @@ func (r *Restorer) ownContent(ctx context.Context, content, namespace string) er
 	if err != nil {
 		return err
 	}
-	return patchContent(ctx, r.Kube, content, map[string]any{"metadata": map[string]any{
+	_, err = patchContent(ctx, r.Kube, content, map[string]any{"metadata": map[string]any{
 		"ownerReferences": []metav1.OwnerReference{{APIVersion: "v1", Kind: "Namespace", Name: namespace, UID: ns.UID}},
 	}})
+	return err
 }

@@ -164,6 +164,34 @@ func (l *Set) Ask(ctx context.Context, name string, fn func(context.Context, *eb
 	return err
 }
 
+// Unheard is a location that was asked in vain.
+type Unheard struct {
+	Location string
+	Err      error
+}
+
+// AskEach asks one location after the other, as Ask does, until fn says that it has heard enough. What
+// was not heard is told in the order of the configuration; the error is that of a context that has ended.
+func (l *Set) AskEach(ctx context.Context, fn func(ctx context.Context, name string, loc *ebs.Location) (enough bool, err error)) ([]Unheard, error) {
+	var unheard []Unheard
+	for i := range l.cfg.VolumeSnapshotLocations {
+		name, enough := l.cfg.VolumeSnapshotLocations[i].Name, false
+		err := l.Ask(ctx, name, func(ctx context.Context, loc *ebs.Location) (err error) {
+			enough, err = fn(ctx, name, loc)
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return unheard, ctx.Err()
+		case err != nil:
+			unheard = append(unheard, Unheard{name, err})
+		case enough:
+			return unheard, nil
+		}
+	}
+	return unheard, nil
+}
+
 const (
 	// quotaLimit bounds the question whose account the locations are of, and
 	// quotaAgain is how long after an answer that did not help it is asked again.

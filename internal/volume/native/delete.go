@@ -206,8 +206,6 @@ func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask fu
 	if len(ids) == 0 {
 		return
 	}
-	for _, doc := range d.Locations.Config().VolumeSnapshotLocations {
-		// A location that cannot be asked says nothing.
-		_ = d.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) error { return ask(ctx, loc, ids) })
-	}
+	// A location that cannot be asked says nothing.
+	_, _ = d.Locations.AskEach(ctx, func(ctx context.Context, _ string, loc *ebs.Location) (bool, error) { return false, ask(ctx, loc, ids) })
 }

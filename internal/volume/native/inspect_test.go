@@ -1,8 +1,11 @@
 package native_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,24 +14,29 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
-// inspected is an account whose snapshots are looked up.
+// inspected is an account whose snapshots are looked up, and deleted.
 type inspected struct {
-	t      *testing.T
-	client *ec2.Client
-	native *native.Inspector
+	*ebssim.Sim
+	t         *testing.T
+	client    *ec2.Client
+	locations *location.Set
 }
 
 func newInspected(t *testing.T) *inspected {
 	t.Helper()
-	_, client, locations := simulatedAccount(t)
-	return &inspected{t, client, &native.Inspector{Locations: locations}}
+	sim, client, locations := simulatedAccount(t)
+	return &inspected{sim, t, client, locations}
 }
 
-func (i *inspected) Inspector() volume.Inspector { return i.native }
+func (i *inspected) Inspector() volume.Inspector { return &native.Inspector{Locations: i.locations} }
+
+func (i *inspected) Deleter() volume.Deleter { return &native.Deleter{Locations: i.locations} }
 
 func (i *inspected) Snapshot(owner volume.Owner, pv string) volume.Ref {
 	i.t.Helper()
@@ -51,6 +59,48 @@ func (i *inspected) Delete(ref volume.Ref) {
 	}
 }
 
+// stateOf is what the account has of a snapshot, nothing once a deletion is long ago.
+func (i *inspected) stateOf(ref volume.Ref) (ebssim.SnapshotState, bool) {
+	all := i.State().Snapshots
+	at := slices.IndexFunc(all, func(s ebssim.SnapshotState) bool { return s.ID == ref.(volume.NativeRef).ID })
+	if at < 0 {
+		return ebssim.SnapshotState{}, false
+	}
+	return all[at], true
+}
+
+func (i *inspected) Exists(ref volume.Ref) bool {
+	s, ok := i.stateOf(ref)
+	return ok && s.Where == ""
+}
+
+func (i *inspected) LoseReply() {
+	i.addFault(ebssim.Fault{Action: "DeleteSnapshot", Effect: ebssim.EffectDropAfter, Times: 1})
+}
+
+func (i *inspected) Deny(ref volume.Ref) {
+	s, _ := i.stateOf(ref)
+	i.addFault(ebssim.Fault{Action: "DeleteSnapshot", Volume: s.VolumeID, Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: http.StatusForbidden, Message: "not you"})
+}
+
+func (i *inspected) addFault(f ebssim.Fault) {
+	i.t.Helper()
+	if _, err := i.AddFault(f); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *inspected) Allow() { i.RemoveFault("") }
+
+func (i *inspected) Lock(ref volume.Ref) { lock(i.t, i.client, ref.(volume.NativeRef).ID) }
+
+// TestDeleter: the driver keeps the promises of volume.Deleter.
+func TestDeleter(t *testing.T) {
+	volumetest.RunDeleter(t, func(t *testing.T, test func(*testing.T, volumetest.DeleteWorld)) {
+		synctest.Test(t, func(t *testing.T) { test(t, newInspected(t)) })
+	})
+}
+
 // TestInspector: the driver keeps the promises of volume.Inspector.
 func TestInspector(t *testing.T) {
 	volumetest.RunInspector(t, func(t *testing.T, test func(*testing.T, volumetest.InspectWorld)) { test(t, newInspected(t)) })
@@ -64,7 +114,7 @@ func TestInspectSwapped(t *testing.T) {
 	mine, foreign := i.Snapshot(owner, "pv-a").(volume.NativeRef), i.Snapshot(volume.Owner{Name: "c"}, "pv-a").(volume.NativeRef)
 	other, unknown := mine, mine
 	other.PV, unknown.Location = "pv-z", "west"
-	got, err := i.native.Inspect(t.Context(), owner, []volume.Ref{mine, foreign, other, unknown})
+	got, err := i.Inspector().Inspect(t.Context(), owner, []volume.Ref{mine, foreign, other, unknown})
 	if err != nil {
 		t.Fatal(err)
 	}

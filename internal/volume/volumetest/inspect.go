@@ -3,6 +3,7 @@ package volumetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -71,7 +72,7 @@ func (MemoryRef) Method() volume.Method { return MethodMemory }
 // Inspector implements InspectWorld.
 func (m *Memory) Inspector() volume.Inspector { return memoryInspector{m} }
 
-// Snapshot implements InspectWorld.
+// Snapshot implements InspectWorld and DeleteWorld.
 func (m *Memory) Snapshot(owner volume.Owner, pv string) volume.Ref {
 	index := 0
 	_, _ = fmt.Sscanf(pv, "pv-%d", &index)
@@ -79,17 +80,23 @@ func (m *Memory) Snapshot(owner volume.Owner, pv string) volume.Ref {
 	return MemoryRef(s.id)
 }
 
-// Delete implements InspectWorld.
+// Delete implements InspectWorld and DeleteWorld.
 func (m *Memory) Delete(ref volume.Ref) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, s := range m.snapshots {
-		if MemoryRef(s.id) == ref {
-			m.snapshots = append(m.snapshots[:i], m.snapshots[i+1:]...)
-			return
-		}
+	if at, ok := m.findRef(ref); ok {
+		m.removeAt(at)
 	}
 }
+
+// findRef finds the snapshot that a reference names. The caller holds the lock.
+func (m *Memory) findRef(ref volume.Ref) (int, bool) {
+	at := slices.IndexFunc(m.snapshots, func(s memorySnapshot) bool { return MemoryRef(s.id) == ref })
+	return at, at >= 0
+}
+
+// removeAt deletes a snapshot. The caller holds the lock.
+func (m *Memory) removeAt(at int) { m.snapshots = slices.Delete(m.snapshots, at, at+1) }
 
 type memoryInspector struct{ memory *Memory }
 
@@ -103,14 +110,12 @@ func (i memoryInspector) Inspect(_ context.Context, owner volume.Owner, refs []v
 			return nil, fmt.Errorf("%s: not a snapshot of method %s", ref, MethodMemory)
 		}
 		out[at] = volume.Inspection{Presence: volume.Absent, Reason: "does not exist"}
-		for _, s := range i.memory.snapshots {
-			switch {
-			case MemoryRef(s.id) != ref:
-			case s.uid != owner.UID:
-				out[at] = volume.Inspection{Presence: volume.Unfit, Reason: "is of another backup"}
-			default:
-				out[at] = volume.Inspection{Presence: volume.Present}
-			}
+		switch found, ok := i.memory.findRef(ref); {
+		case !ok:
+		case i.memory.snapshots[found].uid != owner.UID:
+			out[at] = volume.Inspection{Presence: volume.Unfit, Reason: "is of another backup"}
+		default:
+			out[at] = volume.Inspection{Presence: volume.Present}
 		}
 	}
 	return out, nil

@@ -32,6 +32,8 @@ type Memory struct {
 	lost      map[int]bool // volumes
 	loseReply bool
 	snapshots []memorySnapshot
+
+	locked, denied volume.Ref // see DeleteWorld
 }
 
 type memorySnapshot struct {
@@ -66,7 +68,7 @@ func (m *Memory) Existing(uid string) []int {
 	return out
 }
 
-// LoseReply implements World.
+// LoseReply implements World and DeleteWorld.
 func (m *Memory) LoseReply() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,11 +130,19 @@ func (m *Memory) createSnapshot(uid string, index int) (memorySnapshot, error) {
 	m.made++
 	s := memorySnapshot{fmt.Sprint("mem-", m.made), uid, index, time.Now().UTC()}
 	m.snapshots = append(m.snapshots, s)
-	if m.loseReply {
-		m.loseReply = false
-		return memorySnapshot{}, errReplyLost
+	if err := m.lostReply(); err != nil {
+		return memorySnapshot{}, err
 	}
 	return s, nil
+}
+
+// lostReply is the error of a change of which nobody is told. The caller holds the lock.
+func (m *Memory) lostReply() error {
+	if !m.loseReply {
+		return nil
+	}
+	m.loseReply = false
+	return errReplyLost
 }
 
 // memoryDriver snapshots volumes in memory.

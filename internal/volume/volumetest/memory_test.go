@@ -25,3 +25,8 @@ func TestMemoryRestorer(t *testing.T) {
 func TestMemoryInspector(t *testing.T) {
 	volumetest.RunInspector(t, func(t *testing.T, test func(*testing.T, volumetest.InspectWorld)) { test(t, &volumetest.Memory{}) })
 }
+
+// TestMemoryDeleter: the smallest driver that keeps the promises of volume.Deleter.
+func TestMemoryDeleter(t *testing.T) {
+	volumetest.RunDeleter(t, func(t *testing.T, test func(*testing.T, volumetest.DeleteWorld)) { test(t, &volumetest.Memory{}) })
+}

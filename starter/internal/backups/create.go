@@ -15,18 +15,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
-// Create is `backup create`.
-func (cs Commands) Create() *cobra.Command {
-	o := &noun.CreateOptions{}
-	c := &cobra.Command{
-		Use:   "create [NAME]",
-		Short: "Take a backup",
-		Long: `Take a backup of a cluster's objects and volumes. The filters are Velero's; without any,
-everything is backed up, every cluster-scoped object included. Of volumes, snapshots are
-taken; hooks come from annotations of pods and from the manifest given with -f.
-
-` + console.ExitCodesHelp,
-		Example: `  # Everything, and wait for it
+// createExamples are those of `backup create`.
+const createExamples = `  # Everything, and wait for it
   lifeboat backup create nightly --wait
 
   # Two namespaces, kept for a week
@@ -45,8 +35,21 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
   lifeboat backup create --from-schedule nightly
 
   # See the manifest that flags make
-  lifeboat backup create shop -l app=bookstore -o yaml`,
-		Args: cobra.MaximumNArgs(1),
+  lifeboat backup create shop -l app=bookstore -o yaml`
+
+// Create is `backup create`.
+func (cs Commands) Create() *cobra.Command {
+	o := &noun.CreateOptions{}
+	c := &cobra.Command{
+		Use:   "create [NAME]",
+		Short: "Take a backup",
+		Long: `Take a backup of a cluster's objects and volumes. The filters are Velero's; without any,
+everything is backed up, every cluster-scoped object included. Of volumes, snapshots are
+taken; hooks come from annotations of pods and from the manifest given with -f.
+
+` + console.ExitCodesHelp,
+		Example: createExamples,
+		Args:    cobra.MaximumNArgs(1),
 	}
 	o.BindFlags(c)
 	changes := input.BackupFlags(c.Flags())
@@ -56,16 +59,21 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
 		if schedule != "" {
 			return cs.createFromSchedule(c.Context(), o, schedule, changes, args)
 		}
-		in, err := input.Backup(o.Source(cs.Console), changes, args)
-		if err != nil {
-			return err
-		}
-		if o.Out.Format != "" {
-			return show.Document(cs.Stdout, o.Out.Format, manifest.BackupDocument(in))
-		}
-		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.startBackup(c.Context(), be, in, o.Wait) })
+		return cs.createFromFlags(c.Context(), o, changes, args)
 	}
 	return c
+}
+
+// createFromFlags takes the backup of a manifest and of flags, or prints its document.
+func (cs Commands) createFromFlags(ctx context.Context, o *noun.CreateOptions, changes *input.Changes[contract.BackupInput], args []string) error {
+	in, err := input.Backup(o.Source(cs.Console), changes, args)
+	if err != nil {
+		return err
+	}
+	if o.Out.Format != "" {
+		return show.Document(cs.Stdout, o.Out.Format, manifest.BackupDocument(in))
+	}
+	return cs.WithBackend(ctx, func(be console.Backend) error { return cs.startBackup(ctx, be, in, o.Wait) })
 }
 
 // createFromSchedule takes a backup as a schedule would. It bears the schedule's label, but is

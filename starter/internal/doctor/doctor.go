@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -44,24 +45,27 @@ Exit codes:
 	out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.Flags().BoolVar(&strict, "strict", false, "end with code 3 if something is unknown")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return con.WithBackend(c.Context(), func(be console.Backend) error {
-			res, err := be.Read(c.Context(), contract.ReadInput{Verb: contract.ReadChecklist})
-			if err != nil {
-				return err
-			}
-			list := count(be.Cluster(), res.Checklist)
-			if out.IsDocument() {
-				err = show.Document(con.Stdout, out.Format, list)
-			} else {
-				err = list.print(con)
-			}
-			if err != nil {
-				return err
-			}
-			return list.outcome(strict)
-		})
+		return con.WithBackend(c.Context(), func(be console.Backend) error { return askChecklist(c.Context(), con, be, out, strict) })
 	}
 	return c
+}
+
+// askChecklist has the checklist answered, and prints it.
+func askChecklist(ctx context.Context, con *console.Console, be console.Backend, out console.Output, strict bool) error {
+	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadChecklist})
+	if err != nil {
+		return err
+	}
+	list := count(be.Cluster(), res.Checklist)
+	if out.IsDocument() {
+		err = show.Document(con.Stdout, out.Format, list)
+	} else {
+		err = list.print(con)
+	}
+	if err != nil {
+		return err
+	}
+	return list.outcome(strict)
 }
 
 func count(cluster string, checks []contract.Check) checklist {

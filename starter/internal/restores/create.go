@@ -17,6 +17,17 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
+// createExamples are those of `restore create`.
+const createExamples = `  # See what it would do, then do that
+  lifeboat restore create look --from-backup nightly --dry-run
+  lifeboat restore create --from-backup nightly --plan look --wait
+
+  # One namespace, under another name
+  lifeboat restore create --from-backup nightly --include-namespaces shop --namespace-mappings shop:shop-copy
+
+  # One Secret
+  lifeboat restore create --from-backup nightly --include-resources secrets --include-name shop/db-credentials`
+
 // Create is `restore create`.
 func (cs Commands) Create() *cobra.Command {
 	o, trust := &noun.CreateOptions{}, &fetch.Options{}
@@ -31,34 +42,31 @@ cluster. Give its name to --plan to restore what it showed; whatever has changed
 between is reported.
 
 ` + console.ExitCodesHelp,
-		Example: `  # See what it would do, then do that
-  lifeboat restore create look --from-backup nightly --dry-run
-  lifeboat restore create --from-backup nightly --plan look --wait
-
-  # One namespace, under another name
-  lifeboat restore create --from-backup nightly --include-namespaces shop --namespace-mappings shop:shop-copy
-
-  # One Secret
-  lifeboat restore create --from-backup nightly --include-resources secrets --include-name shop/db-credentials`,
-		Args: cobra.MaximumNArgs(1),
+		Example: createExamples,
+		Args:    cobra.MaximumNArgs(1),
 	}
 	o.BindFlags(c)
 	console.BindTrust(c.Flags(), trust)
 	changes := input.RestoreFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		in, err := input.Restore(o.Source(cs.Console), changes, args, cs.Now())
-		if err != nil {
-			return err
-		}
-		if o.Out.Format != "" {
-			if err := input.CheckRestoreDocument(in); err != nil {
-				return err
-			}
-			return show.Document(cs.Stdout, o.Out.Format, manifest.RestoreDocument(in))
-		}
-		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.startRestore(c.Context(), be, in, o.Wait, *trust) })
+		return cs.createFromFlags(c.Context(), o, changes, args, *trust)
 	}
 	return c
+}
+
+// createFromFlags restores as a manifest and flags say, or prints the document.
+func (cs Commands) createFromFlags(ctx context.Context, o *noun.CreateOptions, changes *input.Changes[contract.RestoreInput], args []string, trust fetch.Options) error {
+	in, err := input.Restore(o.Source(cs.Console), changes, args, cs.Now())
+	if err != nil {
+		return err
+	}
+	if o.Out.Format != "" {
+		if err := input.CheckRestoreDocument(in); err != nil {
+			return err
+		}
+		return show.Document(cs.Stdout, o.Out.Format, manifest.RestoreDocument(in))
+	}
+	return cs.WithBackend(ctx, func(be console.Backend) error { return cs.startRestore(ctx, be, in, o.Wait, trust) })
 }
 
 func (cs Commands) startRestore(ctx context.Context, be console.Backend, in contract.RestoreInput, wait bool, trust fetch.Options) error {

@@ -118,11 +118,55 @@ func Make(ctx context.Context, io Console, format string, all []contract.Schedul
 	})
 }
 
+// applyOptions are the flags of `schedule apply`.
+type applyOptions struct {
+	files          []string
+	source, format string
+	prune          bool
+}
+
+func (o *applyOptions) bindFlags(c *cobra.Command, kind string) {
+	c.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file or directory with documents of kind "+kind+", '-' for standard input; may be repeated")
+	c.Flags().BoolVar(&o.prune, "prune", false, "delete the schedules that were applied from --source before and are not there any more")
+	c.Flags().StringVar(&o.source, "source", "", "name of what is applied, such as that of its repository; --prune goes by it")
+	BindOutput(c, &o.format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+}
+
+// read is what the flags ask for.
+func (o *applyOptions) read(io Console) (contract.ChangeSchedulesInput, error) {
+	if o.prune && o.source == "" {
+		return contract.ChangeSchedulesInput{}, errors.New("--prune: name with --source what is applied, always by the same name, such as that of the repository: a directory of another repository may be called the same")
+	}
+	read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, o.files, o.source, io.Kind().decode)
+	if err != nil {
+		return contract.ChangeSchedulesInput{}, err
+	}
+	for _, file := range read.PassedOver {
+		io.Note("%s: passed over: it holds no document of Kubernetes\n", show.Clean(file))
+	}
+	return contract.ChangeSchedulesInput{Apply: read.Schedules, Sources: read.Sources, Prune: o.prune}, nil
+}
+
+// apply has schedules changed, and prints what became of each.
+func (o *applyOptions) apply(ctx context.Context, io Console) error {
+	in, err := o.read(io)
+	if err != nil {
+		return err
+	}
+	return io.Connect(ctx, func(be Backend) error {
+		if o.format == show.FormatTable {
+			return change(ctx, io, be, in)
+		}
+		res, err := be.Change(ctx, in)
+		if err != nil {
+			return err
+		}
+		return show.Document(io.Stdout(), o.format, res)
+	})
+}
+
 func applyCommand(io Console) *cobra.Command {
-	var files []string
-	var source, format string
-	var prune bool
-	k := io.Kind()
+	o, k := &applyOptions{}, io.Kind()
 	c := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Make or change the schedules of files",
@@ -141,33 +185,8 @@ changes.`,
 		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --source shop --prune") + k.applyExample,
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with documents of kind "+k.kind+", '-' for standard input; may be repeated")
-	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from --source before and are not there any more")
-	c.Flags().StringVar(&source, "source", "", "name of what is applied, such as that of its repository; --prune goes by it")
-	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if prune && source == "" {
-			return errors.New("--prune: name with --source what is applied, always by the same name, such as that of the repository: a directory of another repository may be called the same")
-		}
-		read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
-		if err != nil {
-			return err
-		}
-		for _, file := range read.PassedOver {
-			io.Note("%s: passed over: it holds no document of Kubernetes\n", show.Clean(file))
-		}
-		in := contract.ChangeSchedulesInput{Apply: read.Schedules, Sources: read.Sources, Prune: prune}
-		return io.Connect(c.Context(), func(be Backend) error {
-			if format == show.FormatTable {
-				return change(c.Context(), io, be, in)
-			}
-			res, err := be.Change(c.Context(), in)
-			if err != nil {
-				return err
-			}
-			return show.Document(io.Stdout(), format, res)
-		})
-	}
+	o.bindFlags(c, k.kind)
+	c.RunE = func(c *cobra.Command, _ []string) error { return o.apply(c.Context(), io) }
 	return c
 }
 

@@ -77,8 +77,21 @@ func changeText(k Kind, c contract.ScheduleChange, now time.Time) string {
 
 // describe prints a schedule and its last due times.
 func describe(io Console, s contract.ScheduleStatus) error {
-	now := io.Clock()
-	line := func(label, text string) { io.Say("%-18s %s\n", label+":", show.Or(show.Clean(text), "<none>")) }
+	describeDefinition(io, s)
+	describeTimes(io, s)
+	if err := describeTemplate(io, io.Kind().template(s)); err != nil {
+		return err
+	}
+	return describeSlots(io, s.Slots)
+}
+
+func describeLine(io Console, label, text string) {
+	io.Say("%-18s %s\n", label+":", show.Or(show.Clean(text), "<none>"))
+}
+
+// describeDefinition prints what the schedule says of itself.
+func describeDefinition(io Console, s contract.ScheduleStatus) {
+	line := func(label, text string) { describeLine(io, label, text) }
 	line("Name", s.Schedule.Name)
 	line("Labels", strings.Join(show.LabelPairs(s.Schedule.Labels), ", "))
 	line("Annotations", strings.Join(show.LabelPairs(s.Schedule.Annotations), ", "))
@@ -98,24 +111,29 @@ func describe(io Console, s contract.ScheduleStatus) error {
 		line("Backup TTL", s.TTL)
 		line("Rehearse", s.Rehearse)
 	}
+}
+
+// describeTimes prints how the schedule goes.
+func describeTimes(io Console, s contract.ScheduleStatus) {
+	line := func(label, text string) { describeLine(io, label, text) }
 	if s.PausedSince != nil {
 		line("Paused since", show.Time(*s.PausedSince))
 	}
-	line("Next run", nextTime(s.Next, now))
+	line("Next run", nextTime(s.Next, io.Clock()))
 	line("Last success", successText(s))
 	if !io.Kind().drills {
 		line("RPO", rpoText(s))
 	}
 	line("Due times", countsText(s.Counts))
-	if err := describeTemplate(io, io.Kind().template(s)); err != nil {
-		return err
-	}
-	if len(s.Slots) == 0 {
+}
+
+func describeSlots(io Console, slots []contract.ScheduleSlot) error {
+	if len(slots) == 0 {
 		return nil
 	}
 	io.Say("\n")
 	var rows [][]string
-	for _, slot := range s.Slots {
+	for _, slot := range slots {
 		rows = append(rows, slotCells(slot))
 	}
 	return show.Table(io.Stdout(), []string{"DUE", "OUTCOME", "BACKUP", "BEGAN", "TOOK", "REASON"}, rows)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
@@ -36,7 +37,7 @@ func BackupDiff(w io.Writer, d *contract.BackupDiff) error {
 	p.printRest(int64(d.MorePlaces), "place")
 	p.printf("\n")
 	for _, o := range d.Objects {
-		p.printf("%s %s %s\n", signOfChange(o.Change), Clean(o.Resource), Clean(joinName(o.Namespace, o.Name)))
+		p.printf("%s %s %s\n", signOfChange(o.Change), Clean(o.Resource), Clean(report.ObjectName(o.Namespace, o.Name)))
 	}
 	p.printRest(d.MoreObjects, "object")
 	return p.flushPage()
@@ -61,7 +62,7 @@ func signOfChange(change string) string {
 // ObjectDiff prints how an object differs between two backups.
 func ObjectDiff(w io.Writer, d stored.ObjectDiff) error {
 	p := newPage(w)
-	name := Clean(d.Resource + " " + joinName(d.Namespace, d.Name))
+	name := Clean(d.Resource + " " + report.ObjectName(d.Namespace, d.Name))
 	switch d.Change {
 	case "same":
 		p.printf("= %s is the same in %s and %s\n", name, Clean(d.From), Clean(d.To))
@@ -156,7 +157,7 @@ func NextOfDiff(d *contract.BackupDiff) string {
 		return ""
 	}
 	first := d.Objects[0]
-	return Clean(fmt.Sprintf("Next: lifeboat backup diff %s %s --object %s/%s", d.From.Backup, d.To.Backup, first.Resource, joinName(first.Namespace, first.Name))) + "\n"
+	return Clean(fmt.Sprintf("Next: lifeboat backup diff %s %s --object %s/%s", d.From.Backup, d.To.Backup, first.Resource, report.ObjectName(first.Namespace, first.Name))) + "\n"
 }
 
 // NextOfHistory is the command that restores the newest version but the last one, or the only
@@ -183,7 +184,7 @@ func restoreCommand(h *contract.ObjectHistory, version int) string {
 		from = newestOf(h, func(b contract.ObjectState) bool { return b.Version == version })
 		text = ", which is only in backups that are Corrupt, as far as it goes: lifeboat restore create --allow-corrupt"
 	}
-	text += fmt.Sprintf(" --from-backup %s --include-resources %s --include-name %s", from, h.Resource, joinName(h.Namespace, h.Name))
+	text += fmt.Sprintf(" --from-backup %s --include-resources %s --include-name %s", from, h.Resource, report.ObjectName(h.Namespace, h.Name))
 	if h.Namespace == "" {
 		text += " --include-cluster-resources=true"
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // PlanLine is one object of a dry run. The worker that wrote it has masked secret values.
@@ -87,7 +89,7 @@ func (l PlanLine) printTo(w io.Writer) error {
 	if sign == "" {
 		return nil
 	}
-	text := sign + " " + l.Resource + " " + joinName(l.Namespace, l.Name)
+	text := sign + " " + l.Resource + " " + report.ObjectName(l.Namespace, l.Name)
 	if l.Reason != "" {
 		text += "  (" + l.Reason + ")"
 	}
@@ -121,13 +123,6 @@ func signOf(action string) string {
 	default:
 		return "?"
 	}
-}
-
-func joinName(namespace, name string) string {
-	if namespace == "" {
-		return name
-	}
-	return namespace + "/" + name
 }
 
 // isBookkeeping is true for the labels that every restored object gets; listing them

@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // Velero's methods, by which a description sorts volumes.
@@ -139,7 +140,7 @@ func claimOf(v contract.VolumeSummary) string {
 	if v.Claim == "" {
 		return ""
 	}
-	return joinName(v.Namespace, v.Claim)
+	return report.ObjectName(v.Namespace, v.Claim)
 }
 
 // volumeLine is what follows the key of a volume that has one line.
