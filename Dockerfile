@@ -4,7 +4,8 @@
 #
 # The binaries are the same for the same source, version and Go: they hold no path, time or
 # build id. What is copied carries one time stamp, so that the layers are the same too. The digest
-# of an image also covers the time of its creation: BuildKit takes that from SOURCE_DATE_EPOCH.
+# of an image also covers the time of its creation: BuildKit takes that from SOURCE_DATE_EPOCH, buildah
+# from --timestamp.
 #
 # Beside each program lies its bill of materials, in CycloneDX's JSON.
 FROM golang:1.27.3-bookworm AS build

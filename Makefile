@@ -64,8 +64,8 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: release-check
-release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform, the page of evidence in a browser (Linux, root; installs chromium)
-	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions|Format|Documents|Refusals|PageInBrowser.*)$$' ./test/compose ./deploy/helm ./test/terraform ./internal/drill/page
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice has one digest, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform, the page of evidence in a browser (Linux, root; installs chromium and buildah)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 90m -run '^Test(Image|ImageDigest|SchemaOfAllVersions|Format|Documents|Refusals|PageInBrowser.*)$$' ./test/compose ./deploy/helm ./test/terraform ./internal/drill/page
 
 .PHONY: vulncheck
 vulncheck: ## vulnerabilities known today that the programs reach, with a release's Go (VULNDB=pinned: by the database in tools/vulncheck, without network)

@@ -80,6 +80,42 @@ func TestCredentialsOutage(t *testing.T) {
 	})
 }
 
+// What the agent of EKS Pod Identity answers, which has no codes: that it is down, fails or has too much to do
+// passes; that it gives no credentials is neither that, nor that an object is missing.
+func TestPodIdentityOutage(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("jwt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[int]error{
+		0: store.ErrUnavailable, 429: store.ErrUnavailable, 500: store.ErrUnavailable, 503: store.ErrUnavailable,
+		400: store.ErrCredentials, 403: store.ErrCredentials, 404: store.ErrCredentials,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			url := "http://127.0.0.1:1"
+			if status != 0 {
+				agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					http.Error(w, "(SomeException): as EKS says, fault: client", status)
+				}))
+				defer agent.Close()
+				url = agent.URL
+			}
+			for k, v := range map[string]string{
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token,
+				"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_ROLE_ARN": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "", "HOME": t.TempDir(),
+			} {
+				t.Setenv(k, v)
+			}
+			s, err := store.Open(t.Context(), location(map[string]string{"region": "eu-central-1", "s3Url": newRecorder(t).URL, "s3ForcePathStyle": "true"}), store.Options{Attempts: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Head(t.Context(), "k")
+			wantIs(t, err, want)
+		})
+	}
+}
+
 // Keys that were rotated in the Secret are used from the first refusal of the old ones on. Where
 // they are the old ones still, the refusal stands.
 func TestRotatedCredentials(t *testing.T) {

@@ -255,6 +255,24 @@ func loadBases(ctx context.Context, e *stack.Engine, dir, toolchain string) erro
 			return err
 		}
 	}
+	if err := fillBases(ctx, dir, toolchain); err != nil {
+		return err
+	}
+	for name, folder := range bases(version) {
+		if _, err := e.Docker(ctx, "", "build", "--quiet", "--network", "none", "--tag", name, filepath.Join(dir, folder)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bases are the folders of the Dockerfile's two base images, by their names.
+func bases(version string) map[string]string {
+	return map[string]string{"golang:" + version + "-bookworm": "go", "gcr.io/distroless/static-debian12:nonroot": "static"}
+}
+
+// fillBases fills their folders.
+func fillBases(ctx context.Context, dir, toolchain string) error {
 	settings := exec.CommandContext(ctx, "go", "env", "GOROOT", "GOPROXY")
 	if toolchain != "" {
 		settings.Env = append(os.Environ(), "GOTOOLCHAIN="+toolchain)
@@ -267,11 +285,6 @@ func loadBases(ctx context.Context, e *stack.Engine, dir, toolchain string) erro
 	out, err := exec.CommandContext(ctx, "sh", "-c", baseSteps, "bases", dir, root, proxy).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make base images: %w: %s", err, out)
-	}
-	for name, folder := range map[string]string{"golang:" + version + "-bookworm": "go", "gcr.io/distroless/static-debian12:nonroot": "static"} {
-		if _, err := e.Docker(ctx, "", "build", "--quiet", "--network", "none", "--tag", name, filepath.Join(dir, folder)); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@
 package node
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,14 +14,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // installation is the chart in a namespace of the cluster, installed by Helm.
@@ -31,7 +37,8 @@ type installation struct {
 }
 
 // TestChart installs, upgrades and uninstalls the chart as a user does. The worker runs in the
-// cluster, with nothing but the token of its ServiceAccount.
+// cluster, with nothing but the tokens of its ServiceAccount: one for the API server, and one that the
+// account's STS makes a role of (IRSA). Only the object store, which knows no STS, has keys in a Secret.
 func TestChart(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
@@ -63,17 +70,53 @@ func newInstallation(t *testing.T) *installation {
 	c := on(t, shared, b, harness.Options{Cluster: "chart"})
 	i := &installation{cluster: c, namespace: "lifeboat-" + id, values: filepath.Join(c.Dir, "values.yaml")}
 	workerImage(t)
-	i.writeValues(t)
+	i.writeValues(t, i.addRole(t))
 	i.forget(t, i.namespace)
+	i.makeNamespace(t)
 	t.Cleanup(func() {
 		_, _ = i.Kubectl(t.Context(), "", "delete", "clusterrole,clusterrolebinding", "--selector", "app.kubernetes.io/instance=lifeboat")
 	})
 	return i
 }
 
+// addRole makes a role with the policy and the trust policy that Lifeboat prints for the release's ServiceAccount.
+func (i *installation) addRole(t *testing.T) (arn string) {
+	t.Helper()
+	trust, err := iam.TrustWebIdentity(iam.Holder{Account: i.Stack.EBS.Account, Issuer: i.Stack.APIServer, Namespace: i.namespace, ServiceAccount: "lifeboat-worker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := iam.Policy(iam.Options{Role: iam.All, Bucket: i.Stack.S3.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trustText, trustErr := trust.Text()
+	policyText, policyErr := policy.Text()
+	if err := errors.Join(trustErr, policyErr); err != nil {
+		t.Fatal(err)
+	}
+	arn, err = i.Stack.EBS.AddRole(t.Context(), ebssim.Role{Name: i.namespace, Trust: trustText, Policies: []json.RawMessage{policyText}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return arn
+}
+
+// makeNamespace makes the release's namespace with what the values name: the object store's keys.
+func (i *installation) makeNamespace(t *testing.T) {
+	t.Helper()
+	i.kubectl(t, "create", "namespace", i.namespace)
+	i.kubectl(t, "create", "secret", "generic", "store", "--namespace", i.namespace, "--from-literal=keys="+
+		fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", i.Stack.S3.AccessKey, i.Stack.S3.SecretKey))
+}
+
+// tokenDir is where EKS's webhook mounts a pod's token.
+const tokenDir = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+
 // writeValues writes values for a cluster whose API server, Temporal and S3 are on the machine's
-// loopback: the worker is in the node's network, which is the machine's.
-func (i *installation) writeValues(t *testing.T) {
+// loopback: the worker is in the node's network, which is the machine's. EKS's webhook, which makes
+// variables and a volume of the ServiceAccount's annotation, is not there: the values say what it would add.
+func (i *installation) writeValues(t *testing.T, role string) {
 	t.Helper()
 	api, err := url.Parse(i.Stack.APIServer)
 	if err != nil {
@@ -81,6 +124,7 @@ func (i *installation) writeValues(t *testing.T) {
 	}
 	location := i.Config.BackupStorageLocations[0].DeepCopy()
 	delete(location.Spec.Config, "credentialsFile")
+	location.Spec.Credential = &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "store"}, Key: "keys"}
 	text, err := yaml.Marshal(map[string]any{
 		"image": map[string]any{"tag": id},
 		"configuration": map[string]any{
@@ -94,10 +138,15 @@ func (i *installation) writeValues(t *testing.T) {
 		"replicas": 1, "hostNetwork": true,
 		"extraEnv": []any{
 			variable("KUBERNETES_SERVICE_HOST", api.Hostname()), variable("KUBERNETES_SERVICE_PORT", api.Port()),
-			variable("AWS_ACCESS_KEY_ID", i.Stack.S3.AccessKey), variable("AWS_SECRET_ACCESS_KEY", i.Stack.S3.SecretKey),
-			variable("AWS_ENDPOINT_URL_EC2", i.Stack.EBS.Endpoint), variable("AWS_ENDPOINT_URL_EBS", i.Stack.EBS.Endpoint),
+			variable("AWS_ROLE_ARN", role), variable("AWS_WEB_IDENTITY_TOKEN_FILE", tokenDir+"/token"), variable("AWS_REGION", i.Stack.EBS.Region),
+			variable("AWS_ENDPOINT_URL_EC2", i.Stack.EBS.Endpoint), variable("AWS_ENDPOINT_URL_EBS", i.Stack.EBS.Endpoint), variable("AWS_ENDPOINT_URL_STS", i.Stack.EBS.Endpoint),
 		},
-		"probe": map[string]any{"timeoutSeconds": 120},
+		"extraVolumes": []any{map[string]any{"name": "aws-iam-token", "projected": map[string]any{"sources": []any{
+			map[string]any{"serviceAccountToken": map[string]any{"audience": "sts.amazonaws.com", "expirationSeconds": 86400, "path": "token"}},
+		}}}},
+		"extraVolumeMounts": []any{map[string]any{"name": "aws-iam-token", "mountPath": tokenDir, "readOnly": true}},
+		"serviceAccount":    map[string]any{"roleArn": role},
+		"probe":             map[string]any{"timeoutSeconds": 120},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +229,47 @@ func (i *installation) takeBackup(t *testing.T) {
 	}
 	if got := i.snapshots(t); len(got) != 1 {
 		t.Errorf("snapshots %v", got)
+	}
+	i.takeAsRole(t, ns)
+}
+
+// takeAsRole takes a backup whose snapshot the worker makes itself, and not the CSI driver, and deletes it.
+func (i *installation) takeAsRole(t *testing.T, ns string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"backup", "create", "as-role", "--include-namespaces", ns, "--volume-snapshot-locations", "aws", "--wait"},
+		{"backup", "delete", "as-role", "--confirm"},
+	} {
+		if _, err := i.Run(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.isTheRole(t)
+}
+
+// isTheRole: a snapshot was made and deleted by sessions of the role, to which nothing was denied.
+func (i *installation) isTheRole(t *testing.T) {
+	t.Helper()
+	calls, err := i.Stack.EBS.Audit(t.Context(), "", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := map[string]int{}
+	for _, c := range calls {
+		if !strings.Contains(c.Who, ":assumed-role/"+i.namespace+"/") {
+			continue
+		}
+		if c.Denied != "" {
+			t.Errorf("denied to the worker: %s", c.Denied)
+		}
+		if c.Result == "OK" {
+			done[c.Action]++
+		}
+	}
+	for _, action := range []string{"GetCallerIdentity", "CreateSnapshot", "DeleteSnapshot"} {
+		if done[action] == 0 {
+			t.Errorf("the role did no %s: %v", action, done)
+		}
 	}
 }
 
@@ -334,6 +424,7 @@ func (i *installation) remove(t *testing.T) {
 	}
 	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")
 	isUnchanged("the namespace was deleted")
+	i.makeNamespace(t)
 	i.helm(t, "install", "--create-namespace", "--wait", "--timeout", "4m")
 	i.helm(t, "uninstall", "--wait", "--timeout", "2m")
 	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")

@@ -114,6 +114,11 @@ func (e *EBS) AddRole(ctx context.Context, r ebssim.Role) (arn string, err error
 	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.Account, r.Name), e.tell(ctx, http.MethodPost, "roles", r)
 }
 
+// Associate gives the pods of a service account a role, as an association of EKS Pod Identity does.
+func (e *EBS) Associate(ctx context.Context, a ebssim.Association) error {
+	return e.tell(ctx, http.MethodPost, "associations", a)
+}
+
 // AddInstance makes a machine known that volumes can be attached to.
 func (e *EBS) AddInstance(ctx context.Context, id, zone string) error {
 	return e.tell(ctx, http.MethodPost, "instances", ebssim.Instance{ID: id, Zone: zone})

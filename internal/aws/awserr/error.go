@@ -82,8 +82,11 @@ func Brief(err error) string {
 		return err.Error()
 	}
 	text := api.ErrorCode()
-	if m := api.ErrorMessage(); m != "" && m != text {
-		text += ": " + strings.TrimSuffix(m, ".")
+	switch m := strings.TrimSuffix(strings.TrimSpace(api.ErrorMessage()), "."); {
+	case text == "": // of the agent of EKS Pod Identity, whose answers are plain text
+		text = m
+	case m != "" && m != text:
+		text += ": " + m
 	}
 	if status := Status(err); status != 0 {
 		text = fmt.Sprintf("%d %s", status, text)

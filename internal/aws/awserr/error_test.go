@@ -28,6 +28,7 @@ func TestText(t *testing.T) {
 	for want, err := range map[string]error{
 		`get "k": access denied (403 AccessDenied: Not for you, request id r-1)`: Wrap("get", "k", refused, func(error) error { return errKind }),
 		`get "k": 403 AccessDenied: Not for you, request id r-1`:                 Wrap("get", "k", refused, func(error) error { return nil }),
+		`get "k": (ResourceNotFoundException): no association`:                   Wrap("get", "k", &smithy.GenericAPIError{Message: "(ResourceNotFoundException): no association\n"}, func(error) error { return nil }),
 		`head bucket: access denied`:                                             &Error{Op: "head bucket", Kind: errKind},
 		`delete "v": access denied (tag is missing)`:                             Fail("delete", "v", errKind, "tag is %s", "missing"),
 	} {
@@ -72,6 +73,7 @@ func TestRead(t *testing.T) {
 		{err: &net.OpError{Op: "dial", Err: errors.New("refused")}, network: true},
 		{err: &smithyhttp.RequestSendError{Err: errors.New("reset")}, network: true},
 		{err: io.ErrUnexpectedEOF, network: true},
+		{err: answer(429, "", &smithy.GenericAPIError{Fault: smithy.FaultClient}), network: true},
 		{err: context.Canceled},
 		{err: api},
 		{err: fmt.Errorf("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, %w", answer(403, "", nil)), credentials: true},

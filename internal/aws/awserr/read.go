@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -50,10 +51,14 @@ func IsCredentials(err error) bool {
 }
 
 // IsNetwork tells that the connection failed, or that the service says that it is to blame
-// itself: trying again later is right.
+// itself, or has too much to do: trying again later is right.
 func IsNetwork(err error) bool {
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorFault() == smithy.FaultServer {
+		return true
+	}
+	var answer interface{ HTTPStatusCode() int } // also of the agent of EKS Pod Identity, whose answers have no code
+	if errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests {
 		return true
 	}
 	var netErr net.Error

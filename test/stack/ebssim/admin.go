@@ -39,6 +39,7 @@ func (s *Sim) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	}))
 	mux.Handle("POST /_sim/users", post(func(u User) (any, error) { return nil, s.AddUser(u) }))
 	mux.Handle("POST /_sim/roles", post(func(r Role) (any, error) { return nil, s.AddRole(r) }))
+	mux.Handle("POST /_sim/associations", post(func(a Association) (any, error) { return nil, s.AddAssociation(a) }))
 	mux.Handle("POST /_sim/issuers", post(func(i Issuer) (any, error) { return nil, s.AddIssuer(i) }))
 	mux.Handle("POST /_sim/snapshots/{id}", get(s.adminSnapshot))
 	mux.Handle("DELETE /_sim/volumes/{id}", get(func(r *http.Request) (any, error) {

@@ -104,6 +104,9 @@ func (s *Sim) request(c *call, g grant, t target) evaluation.Request {
 		r.Resource = s.arn(t.kind, t.id)
 	}
 	r.Set("aws:PrincipalArn", c.who.arn)
+	for key, value := range c.who.transitive {
+		r.Set("aws:PrincipalTag/"+key, value)
+	}
 	r.Set("aws:RequestedRegion", s.options.Region)
 	r.Set("ec2:Region", s.options.Region)
 	for key, value := range t.keys {

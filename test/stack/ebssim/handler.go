@@ -25,6 +25,7 @@ type call struct {
 	sts    bool
 	direct bool // of the EBS direct APIs
 	kms    bool
+	pod    bool // of the agent of EKS Pod Identity
 	params wire.Params
 	// snapshot is the one that a call of the EBS direct APIs is about.
 	snapshot string
@@ -78,6 +79,9 @@ func newCall(r *http.Request, body []byte) *call {
 	if action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), kmsTarget); ok {
 		c.action, c.kms, c.params = action, true, kmsParams(body)
 	}
+	if r.Method == http.MethodGet && r.URL.Path == podPath {
+		c.action, c.pod = "AssumeRoleForPodIdentity", true
+	}
 	if action, snapshot, ok := directAction(r); ok {
 		c.action, c.snapshot, c.direct = action, snapshot, true
 		c.params["blockIndex"] = []string{path.Base(r.URL.Path)} // of GetSnapshotBlock only
@@ -92,6 +96,12 @@ func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, err
 			return nil, f.err
 		}
 		return s.assumeRole(r.Context(), c)
+	}
+	if c.pod {
+		if f.err != nil {
+			return nil, f.err
+		}
+		return s.podCredentials(r.Context(), c, r.Header.Get("Authorization"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,6 +180,10 @@ func actions() map[string]action {
 }
 
 func write(w http.ResponseWriter, c *call, answer any, failure error) {
+	if c.pod {
+		writePod(w, answer, failure)
+		return
+	}
 	if c.direct || c.kms {
 		writeDirect(w, c, answer, failure)
 		return

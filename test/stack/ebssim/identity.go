@@ -22,6 +22,8 @@ type identity struct {
 	// token and expires are of temporary credentials only.
 	token   string
 	expires time.Time
+	// transitive are tags of the session, which the sessions that it begins inherit.
+	transitive map[string]string
 }
 
 // trustedIssuer is an issuer with its keys.
@@ -51,6 +53,11 @@ func (s *Sim) loadIdentities() error {
 	for _, issuer := range s.options.Issuers {
 		if err := s.addIssuer(issuer); err != nil {
 			return fmt.Errorf("options.issuers: %w", err)
+		}
+	}
+	for _, a := range s.options.Associations {
+		if err := s.addAssociation(a); err != nil {
+			return fmt.Errorf("options.associations: %w", err)
 		}
 	}
 	return nil
@@ -141,6 +148,7 @@ func parseAll(documents []json.RawMessage) ([]evaluation.Policy, error) {
 type credential struct {
 	Account, Role, Session, Secret, Token string
 	Expires                               time.Time
+	Transitive                            map[string]string `json:",omitempty"`
 }
 
 func (s *Sim) loadCredential(r journal.Record) error {
@@ -163,6 +171,6 @@ func (s *Sim) accept(accessKeyID string, kept credential) {
 		arn:     fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", cmp.Or(kept.Account, s.options.AccountID), kept.Role, kept.Session),
 		account: kept.Account, role: s.roleARN(kept.Account, kept.Role),
 		userID: "AROASIM" + kept.Role + ":" + kept.Session, secret: kept.Secret, policies: held.policies,
-		token: kept.Token, expires: kept.Expires,
+		token: kept.Token, expires: kept.Expires, transitive: kept.Transitive,
 	}
 }

@@ -22,9 +22,11 @@ type Options struct {
 	// Users are those with lasting keys. A user without policies may do anything.
 	Users []User `json:"users"`
 	// Roles are assumed with a web identity that one of the Issuers signed.
-	Roles     []Role     `json:"roles,omitempty"`
-	Issuers   []Issuer   `json:"issuers,omitempty"`
-	Instances []Instance `json:"instances,omitempty"`
+	Roles   []Role   `json:"roles,omitempty"`
+	Issuers []Issuer `json:"issuers,omitempty"`
+	// Associations are those of EKS Pod Identity.
+	Associations []Association `json:"associations,omitempty"`
+	Instances    []Instance    `json:"instances,omitempty"`
 	// Keys of KMS that may be used beside the account's own for EBS: ids, aliases or ARNs.
 	Keys []string `json:"keys,omitempty"`
 	// RecycleBin keeps deleted snapshots.
@@ -41,8 +43,8 @@ type User struct {
 }
 
 // Role is an identity that a web identity, a user or another role may assume. Trust is its trust
-// policy: with conditions on "<issuer>:sub" and "<issuer>:aud", or with principals of AWS and
-// conditions on sts:ExternalId and aws:RequestTag.
+// policy: with conditions on "<issuer>:sub" and "<issuer>:aud", or with principals of AWS, or the service
+// of EKS Pod Identity, and conditions on sts:ExternalId and aws:RequestTag.
 type Role struct {
 	Name     string            `json:"name"`
 	Account  string            `json:"account,omitempty"` // default the simulator's own
@@ -60,6 +62,17 @@ type Issuer struct {
 	JWKSURL string `json:"jwksURL,omitempty"`
 	// CA is PEM of who signed its certificate; the system's otherwise.
 	CA string `json:"ca,omitempty"`
+}
+
+// Association gives a role to the pods of a service account, as one of EKS Pod Identity does. The tokens are
+// those of an Issuer, for the audience pods.eks.amazonaws.com.
+type Association struct {
+	Cluster        string `json:"cluster"` // its name in EKS
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+	Role           string `json:"role"` // ARN
+	// Lasts is how long credentials are good for; as with EKS 6 h if it is 0.
+	Lasts Duration `json:"lasts,omitempty"`
 }
 
 // Instance is a machine that volumes attach to.

@@ -29,6 +29,7 @@ type Sim struct {
 	identities map[string]*identity     // by access key id
 	roles      map[string]*role         // by ARN
 	issuers    map[string]trustedIssuer // by URL
+	pods       map[string]Association   // by namespace and name of the service account
 	clientKeys map[string]clientToken
 	limits     Limits
 	buckets    map[string]tokens
@@ -50,7 +51,7 @@ func New(o Options) (*Sim, error) {
 		options: o, clock: o.Clock, limits: o.Limits.clone(), recycleBin: o.RecycleBin,
 		volumes: map[string]*volume{}, snapshots: map[string]*snapshot{}, instances: map[string]Instance{},
 		identities: map[string]*identity{}, roles: map[string]*role{}, clientKeys: map[string]clientToken{},
-		buckets: map[string]tokens{}, issuers: map[string]trustedIssuer{},
+		buckets: map[string]tokens{}, issuers: map[string]trustedIssuer{}, pods: map[string]Association{},
 	}
 	s.SetKeys(o.Keys)
 	if err := s.loadIdentities(); err != nil {

@@ -45,9 +45,12 @@ type assumedXML struct {
 // fetched from the issuer, so the lock is not held meanwhile.
 func (s *Sim) assumeRole(ctx context.Context, c *call) (any, error) {
 	c.now = s.clock.Now()
-	claims, issuer, err := s.verifyToken(ctx, c)
+	claims, issuer, err := s.verifyToken(ctx, c, c.params.Get("WebIdentityToken"))
 	if err != nil {
 		return nil, err
+	}
+	if !claims.For(issuer.audiences()...) {
+		return nil, wire.Invalid("InvalidIdentityToken", "Incorrect token audience")
 	}
 	kept, err := newSession(c)
 	if err != nil {
@@ -82,8 +85,8 @@ func newSession(c *call) (credential, error) {
 	return credential{Session: session, Secret: newSecret(), Token: newSecret() + newSecret(), Expires: c.now.Add(time.Duration(lasts) * time.Second)}, nil
 }
 
-func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, error) {
-	token := c.params.Get("WebIdentityToken")
+// verifyToken checks all of a token but whom it is meant for.
+func (s *Sim) verifyToken(ctx context.Context, c *call, token string) (webid.Claims, Issuer, error) {
 	unverified, err := webid.Peek(token)
 	if err != nil {
 		return webid.Claims{}, Issuer{}, wire.Invalid("InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
@@ -100,9 +103,6 @@ func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, e
 		return claims, Issuer{}, wire.Invalid("IDPCommunicationError", "%s", err)
 	case err != nil:
 		return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider, or the token is invalid: %s", err)
-	}
-	if !claims.For(known.audiences()...) {
-		return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Incorrect token audience")
 	}
 	return claims, known.Issuer, nil
 }

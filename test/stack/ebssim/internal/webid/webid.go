@@ -37,6 +37,21 @@ type Claims struct {
 	Audience  audience  `json:"aud"`
 	Expires   timestamp `json:"exp"`
 	NotBefore timestamp `json:"nbf"`
+	// Kubernetes is in tokens of service accounts only.
+	Kubernetes Kubernetes `json:"kubernetes.io"`
+}
+
+// Kubernetes says whose token it is, and of which pod if it is bound to one.
+type Kubernetes struct {
+	Namespace      string `json:"namespace"`
+	ServiceAccount Object `json:"serviceaccount"`
+	Pod            Object `json:"pod"`
+}
+
+// Object is an object of a cluster.
+type Object struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
 }
 
 // For says if the token is meant for one of the audiences.
