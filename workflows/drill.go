@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -19,6 +20,8 @@ const (
 	notifyTime = 15 * time.Minute
 	// longestKeep bounds what the signal may ask for.
 	longestKeep = 7 * 24 * time.Hour
+	// briefStart is how long pods may take until they run where nothing that is asked for needs them.
+	briefStart = time.Minute
 )
 
 // RestoreDrill restores a backup beside its original, proves what can be proven of the copy,
@@ -266,26 +269,47 @@ func (d *drill) accountObjects(ctx workflow.Context) error {
 }
 
 // awaitReady waits until workloads are ready and their volumes mounted, or their time is over:
-// what is not ready then is a finding, and no error.
+// what is not ready then is a finding, and no error. It looks once where nothing that is asked for
+// needs them.
 func (d *drill) awaitReady(ctx workflow.Context) error {
-	return d.measure(ctx, "ready", d.runRestoreHooks, d.patchVolumes, func(ctx workflow.Context) error {
-		began := workflow.Now(ctx)
-		for wait := firstPollWait; ; wait = growBriskWait(wait) {
-			res, err := runActivity(withDurableOptions(ctx, "look at workloads"), contract.CheckDrillReady, d.check())
-			if err != nil {
-				return err
-			}
-			d.findings.Ready = &res
-			left := d.findings.Plan.Ready - workflow.Now(ctx).Sub(began)
-			if res.Done() || left <= 0 {
-				return nil
-			}
-			d.setStep(ctx, fmt.Sprintf("waiting until workloads are ready: %d of %d", res.Workloads.Good, res.Workloads.Checked))
-			if err := workflow.Sleep(ctx, min(wait, left)); err != nil {
-				return err
-			}
+	d.findings.Unawaited = d.needsNoPods(ctx)
+	d.hookWait = d.startTime()
+	return d.measure(ctx, "ready", d.runRestoreHooks, d.patchVolumes, d.pollReady)
+}
+
+// needsNoPods says that the objects are all that the drill is asked for. Runs of earlier versions waited
+// for pods all the same.
+func (d *drill) needsNoPods(ctx workflow.Context) bool {
+	return !d.input.Spec.NeedsReady() && workflow.GetVersion(ctx, "drills to L2 wait for no pods", workflow.DefaultVersion, 1) == 1
+}
+
+// startTime is how long pods may take until they run.
+func (d *drill) startTime() time.Duration {
+	if d.findings.Unawaited {
+		return min(d.findings.Plan.Ready, briefStart)
+	}
+	return d.findings.Plan.Ready
+}
+
+func (d *drill) pollReady(ctx workflow.Context) error {
+	began := workflow.Now(ctx)
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
+		res, err := runActivity(withDurableOptions(ctx, "look at workloads"), contract.CheckDrillReady, d.check())
+		if err != nil {
+			return err
 		}
-	})
+		d.findings.Ready = &res
+		left := d.findings.Plan.Ready - workflow.Now(ctx).Sub(began)
+		if res.Done() || left <= 0 || d.findings.Unawaited {
+			return nil
+		}
+		d.setStep(ctx, fmt.Sprintf("waiting until workloads are ready: %d of %d", res.Workloads.Good, res.Workloads.Checked))
+		d.Waits = cmp.Or(res.Workloads.Detail, res.Volumes.Detail) // the cause, which may last: somebody may know
+		d.showDetails(ctx)
+		if err := workflow.Sleep(ctx, min(wait, left)); err != nil {
+			return err
+		}
+	}
 }
 
 func (d *drill) assertInput() contract.AssertDrillInput {
@@ -307,7 +331,7 @@ func (d *drill) assert(ctx workflow.Context) error {
 // readVolumes has the volumes read through. What cannot be read is a finding, and what takes too
 // long has no second RTO.
 func (d *drill) readVolumes(ctx workflow.Context) error {
-	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready, Outside: d.input.Spec.Network.Outside}
+	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.startTime(), Outside: d.input.Spec.Network.Outside}
 	p := contract.DrillPhase{Name: "readThrough", Started: workflow.Now(ctx)}
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		res, err := runActivity(withDurableOptions(ctx, "read volumes through"), contract.ReadDrillVolumes, in)

@@ -178,6 +178,45 @@ func TestDrillUnready(t *testing.T) {
 	if ready := in.Phases[3]; ready.Finished.Sub(ready.Started) < drillPlan().Ready {
 		t.Errorf("waited %s", ready.Finished.Sub(ready.Started))
 	}
+	if looks := s.callsOf(contract.CheckDrillReady.Name); looks[1].Progress.Waits != "deployment web" {
+		t.Errorf("while it waits it does not tell for what: %+v", looks[1].Progress)
+	}
+}
+
+// TestDrillWaits: a drill waits for pods as long as it is asked for what they prove, and no longer: not
+// for readiness, nor for hooks, nor for pods of its own.
+func TestDrillWaits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		level      definition.Level
+		assertions []definition.Assertion
+		start      time.Duration // of pods
+		unawaited  bool
+	}{
+		"no level":   {"", nil, 10 * time.Minute, false},
+		"L0":         {"L0", nil, time.Minute, true},
+		"L2":         {"L2", nil, time.Minute, true},
+		"L3":         {"L3", nil, 10 * time.Minute, false},
+		"assertions": {"L2", drillInput().Spec.Assertions, 10 * time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFullDrill(t)
+			in := drillInput()
+			in.Spec.Assertions, in.Spec.Targets.Level = tc.assertions, tc.level
+			s.start = func() { s.env.ExecuteWorkflow(contract.DrillWorkflow, in) }
+			answer(s, contract.CheckDrillReady, always[contract.CheckDrillInput](ready(1)))
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			looks, findings := s.callsOf(contract.CheckDrillReady.Name), signed(t, s)
+			if (len(looks) == 1) != tc.unawaited || findings.Unawaited != tc.unawaited || findings.Ready == nil || len(findings.Control.Faults) != 1 {
+				t.Errorf("looked %d times: %+v", len(looks), findings)
+			}
+			hooks := s.callsOf(contract.RunRestoreHooks.Name)[0].In.(contract.RunRestoreHooksInput)
+			if reading := s.callsOf(contract.ReadDrillVolumes.Name)[0].In.(contract.ReadVolumesInput); hooks.Wait != tc.start || reading.Start != tc.start {
+				t.Errorf("hooks wait %s and readers %s for their pods, want %s", hooks.Wait, reading.Start, tc.start)
+			}
+		})
+	}
 }
 
 // TestDrillUnread: volumes that take too long are no failure; the time in which all data was read

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -43,6 +44,8 @@ type restore struct {
 	linking contract.ApplyResult
 	hooks   int // to run in pods that were made
 	disks   int // that were made of native snapshots
+	// hookWait is how long hooks wait for their pods where that is not the restore's to say.
+	hookWait time.Duration
 
 	deferred []contract.ApplyTaskInput // see applyDeferred
 }
@@ -207,10 +210,7 @@ func (r *restore) runRestoreHooks(ctx workflow.Context) error {
 	if r.hooks == 0 || r.in.DryRun {
 		return nil
 	}
-	wait := r.in.Spec.ItemOperationTimeout.Duration
-	if wait <= 0 {
-		wait = giveUpAfter
-	}
+	wait := cmp.Or(r.hookWait, max(r.in.Spec.ItemOperationTimeout.Duration, 0), giveUpAfter)
 	r.setStep(ctx, fmt.Sprintf("waiting for pods, to run %d hooks in them", r.hooks))
 	res, err := runActivity(withDurableOptions(withWorkTime(ctx, wait), "run hooks"), contract.RunRestoreHooks,
 		contract.RunRestoreHooksInput{Ref: r.plan.Ref, Began: workflow.Now(ctx), Wait: wait})

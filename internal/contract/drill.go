@@ -331,6 +331,8 @@ type SignDrillInput struct {
 	Reading    *DrillReading        `json:"reading,omitempty"`
 	Control    DrillControl         `json:"control,omitzero"`
 	Teardown   DrillTeardown        `json:"teardown"`
+	// Unawaited says that nobody waited until workloads are ready, for no more than L2 is asked for.
+	Unawaited bool `json:"unawaited,omitempty"`
 	// Aborted says why the drill ended before its end.
 	Aborted string `json:"aborted,omitempty"`
 }

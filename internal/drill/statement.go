@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -127,7 +128,7 @@ func (f *facts) measured(snapshots []evidence.Snapshot) evidence.Measured {
 	}
 	asked := evidence.MomentOf(f.in.Asked)
 	var rto evidence.RTO
-	for _, phase := range f.in.Phases {
+	for _, phase := range f.phases() {
 		p := evidence.Phase{Name: evidence.PhaseName(phase.Name), Started: evidence.MomentOf(phase.Started), Finished: evidence.MomentOf(phase.Finished)}
 		m.Phases = append(m.Phases, p)
 		switch took := p.Finished.Since(asked); p.Name {
@@ -146,6 +147,15 @@ func (f *facts) measured(snapshots []evidence.Snapshot) evidence.Measured {
 	}
 	m.RPO = evidence.RPO{Newest: f.newest(), Age: asked.Since(f.newest()), WorstGap: evidence.MillisOf(f.worstGap), GoodBackups: evidence.Count(f.goodBackups)}
 	return m
+}
+
+// phases are those that have come to their end: where nobody waited until workloads are ready, and they are
+// not, there is no time in which they were.
+func (f *facts) phases() []contract.DrillPhase {
+	if !f.in.Unawaited || f.in.Ready == nil || f.in.Ready.Done() {
+		return f.in.Phases
+	}
+	return slices.DeleteFunc(slices.Clone(f.in.Phases), func(p contract.DrillPhase) bool { return evidence.PhaseName(p.Name) == evidence.PhaseReady })
 }
 
 func (f *facts) teardown() evidence.Teardown {
@@ -364,8 +374,23 @@ func (f *facts) readyLevels() (l3, l4 evidence.LevelResult) {
 	if volumes.Checked == 0 {
 		detail = "no pod of the copy mounts a volume, and none has data of the backup"
 	}
-	return levelOf(evidence.L3, int64(volumes.Checked), int64(volumes.Good), detail),
-		levelOf(evidence.L4, int64(r.Workloads.Checked), int64(r.Workloads.Good), r.Workloads.Detail)
+	l3 = levelOf(evidence.L3, int64(volumes.Checked), int64(volumes.Good), detail)
+	l4 = levelOf(evidence.L4, int64(r.Workloads.Checked), int64(r.Workloads.Good), r.Workloads.Detail)
+	if !f.in.Unawaited {
+		return l3, l4
+	}
+	if reading := f.in.Reading; reading == nil || reading.Through == reading.Data { // else something was found that no waiting mends
+		l3 = unlessProven(l3)
+	}
+	return l3, unlessProven(l4)
+}
+
+// unlessProven is for a level that nobody waited for: what is not there yet speaks against nothing.
+func unlessProven(l evidence.LevelResult) evidence.LevelResult {
+	if l.Outcome == evidence.LevelProven {
+		return l
+	}
+	return evidence.LevelResult{Level: l.Level, Outcome: evidence.LevelNotTried, Detail: "no more than L2 is asked for, so nobody waited for it: " + l.Detail}
 }
 
 func (f *facts) assertionLevel(p evidence.Predicate) evidence.LevelResult {

@@ -161,6 +161,36 @@ func TestStatements(t *testing.T) {
 	}
 }
 
+// TestUnawaited: what nobody waited for is told as not tried, without a time, and speaks against nothing;
+// what was found broken, or ready at once, is told all the same.
+func TestUnawaited(t *testing.T) {
+	notReady := contract.DrillCheck{Checked: 1, Detail: "not there yet"}
+	for name, tc := range map[string]struct {
+		ready   contract.DrillReady
+		reading *contract.DrillReading
+		l3, l4  evidence.LevelOutcome
+		timed   bool // a time to readiness is told
+	}{
+		"nothing yet":      {contract.DrillReady{Workloads: notReady, Volumes: notReady}, nil, evidence.LevelNotTried, evidence.LevelNotTried, false},
+		"ready at once":    {contract.DrillReady{Workloads: contract.DrillCheck{Checked: 1, Good: 1}}, nil, evidence.LevelProven, evidence.LevelProven, true},
+		"data is read":     {contract.DrillReady{Workloads: notReady}, &contract.DrillReading{Data: 1, Through: 1, Volumes: notReady}, evidence.LevelNotTried, evidence.LevelNotTried, false},
+		"cannot be read":   {contract.DrillReady{Workloads: notReady}, &contract.DrillReading{Data: 1, Volumes: notReady}, evidence.LevelFailed, evidence.LevelNotTried, false},
+		"without volumes":  {contract.DrillReady{Workloads: notReady}, &contract.DrillReading{}, evidence.LevelProven, evidence.LevelNotTried, false},
+		"volumes not read": {contract.DrillReady{Workloads: notReady, Volumes: notReady}, &contract.DrillReading{Volumes: notReady}, evidence.LevelNotTried, evidence.LevelNotTried, false},
+	} {
+		f := passed()
+		f.in.Unawaited, f.in.Ready, f.in.Reading = true, &tc.ready, tc.reading
+		f.in.Assertions, f.in.Drill.Spec = nil, definition.Spec{Targets: definition.Targets{Level: "L2"}}
+		p := f.statement().Predicate
+		if _, err := evidence.Sign(f.statement(), ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := p.Claim.Levels; p.Claim.Verdict != evidence.Passed || got[3].Outcome != tc.l3 || got[4].Outcome != tc.l4 || (p.Measured.RTO.Ready > 0) != tc.timed {
+			t.Errorf("%s: %+v, ready after %d ms", name, p.Claim, p.Measured.RTO.Ready)
+		}
+	}
+}
+
 // textsOf is what a person reads of levels, failures and limits.
 func textsOf(s evidence.Statement) (out []string) {
 	for _, l := range s.Predicate.Claim.Levels {

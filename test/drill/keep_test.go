@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // keptDrill keeps its copy under a name that stays.
@@ -41,9 +42,10 @@ func TestKept(t *testing.T) {
 		if shared.Object(t, "configmaps", copied, "c") == nil {
 			t.Error("the copy is not under its name")
 		}
-		if pods := shared.List(t, "pods", copied, ""); len(pods) != 1 {
-			t.Errorf("the copy has %d pods, want that of its workload alone", len(pods))
-		}
+		until(t, time.Minute, "the copy has the pod of its workload, and that alone", func() bool {
+			pods := harness.Names(shared.List(t, "pods", copied, ""))
+			return len(pods) == 1 && strings.HasPrefix(pods[0], "web-")
+		})
 		if c := p.NegativeControl; c.Outcome != evidence.ControlDetected || len(c.Faults) != 2 {
 			t.Errorf("negative control %+v", c)
 		}

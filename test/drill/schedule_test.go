@@ -111,7 +111,7 @@ func checkKept(t *testing.T, name string) {
 func checkWaits(t *testing.T, backup string) {
 	t.Helper()
 	until(t, time.Minute, "a drill by hand begins", func() bool {
-		res, err := shared.CLI(t.Context(), "drill", "run", "by-hand", "--from-backup", backup, "--ready-timeout", "30s", "--level", "L2")
+		res, err := shared.CLI(t.Context(), "drill", "run", "by-hand", "--from-backup", backup, "--ready-timeout", "30s")
 		return err == nil && res.Code == 0
 	})
 	drilled := len(ofSchedule(t, "often"))

@@ -53,6 +53,11 @@ func (s *Spec) LeastLevel() Level {
 	return "L4"
 }
 
+// NeedsReady reports whether what is asked for cannot be told before workloads are ready.
+func (s *Spec) NeedsReady() bool {
+	return s.LeastLevel() > "L2" || len(s.Assertions) > 0
+}
+
 // MostTime is how long the drill may take, without the teardown.
 func (s *Spec) MostTime() time.Duration {
 	return time.Duration(cmp.Or(s.Budget.Minutes, DefaultMinutes)) * time.Minute

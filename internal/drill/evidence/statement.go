@@ -88,7 +88,7 @@ type Drill struct {
 	ID string `json:"id"`
 	// Name is the user's.
 	Name string `json:"name"`
-	// Kind tells a drill from a rehearsal.
+	// Kind tells a drill from a rehearsal. Workers write evidence of drills only.
 	Kind Kind `json:"kind"`
 	// Workflow is the id of the workflow that ran it, and Run that of its run.
 	Workflow string `json:"workflow,omitempty"`

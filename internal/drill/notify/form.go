@@ -54,5 +54,14 @@ func slackText(m *Message) string {
 	if !m.passed() {
 		mark = ":rotating_light: "
 	}
-	return mark + "*" + escape.Replace(m.summary()) + "*\n" + escape.Replace(cut(m.details(), longest))
+	details := []byte{}
+	for _, r := range m.details() {
+		part := escape.Replace(string(r)) // whole: half of an escape would be read as text
+		if len(details)+len(part) > longest {
+			details = append(details, "…"...)
+			break
+		}
+		details = append(details, part...)
+	}
+	return mark + "*" + escape.Replace(m.summary()) + "*\n" + string(details)
 }

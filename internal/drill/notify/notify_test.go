@@ -79,6 +79,35 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestLongest: however much there is to say, and whatever of it has to be escaped, the text stays below what
+// Slack asks for, and ends with no half of an escape.
+func TestLongest(t *testing.T) {
+	var text string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body struct{ Text string }
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&body); err != nil {
+			t.Error(err)
+		}
+		text = body.Text
+	}))
+	defer receiver.Close()
+	_, s := sender(t, receiver.URL)
+	for shift := range 5 {
+		m := message(evidence.Failed)
+		for range 20 {
+			m.Failures = append(m.Failures, notify.Failure{Code: "LEVEL_MISSED", Detail: strings.Repeat("x", shift) + strings.Repeat("&", 300)})
+		}
+		if err := s.Send(t.Context(), webhook(definition.FormSlack), m); err != nil {
+			t.Fatal(err)
+		}
+		if rest := strings.ReplaceAll(text, "&amp;", ""); len(text) < 2900 || len(text) > 4000 || strings.ContainsAny(strings.NewReplacer("&lt;", "", "&gt;", "").Replace(rest), "&<>") {
+			t.Errorf("%d bytes, which end with %q", len(text), text[len(text)-20:])
+		}
+	}
+}
+
 // TestRefusals tells final answers from those that pass, and quotes the URL in none.
 func TestRefusals(t *testing.T) {
 	code := 0
