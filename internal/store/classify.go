@@ -96,7 +96,7 @@ func kindOf(err error) error {
 	}
 	status := awserr.Status(err)
 	switch {
-	case status >= 500 || awserr.IsNetwork(err) && !awserr.IsCredentials(err):
+	case status == http.StatusTooManyRequests || status >= 500 || awserr.IsNetwork(err) && !awserr.IsCredentials(err):
 		return ErrUnavailable
 	case awserr.IsCredentials(err):
 		return ErrCredentials

@@ -56,16 +56,10 @@ func TestCredentialsOutage(t *testing.T) {
 			} {
 				t.Setenv(k, v)
 			}
-			s, err := store.Open(t.Context(), location(map[string]string{"region": "eu-central-1", "s3Url": newRecorder(t).URL, "s3ForcePathStyle": "true"}), store.Options{Attempts: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = s.Put(t.Context(), "k", nil, store.PutOptions{})
-			if err == nil || (failure.TypeOf(err) != "") != tc.final {
-				t.Errorf("final %t, want %t: %v", failure.TypeOf(err) != "", tc.final, err)
-			}
+			wantFinal(t, tc.final)
 		})
 	}
+	podIdentity(t)
 	t.Run("none at all", func(t *testing.T) {
 		for _, k := range []string{"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"} {
 			t.Setenv(k, "")
@@ -78,6 +72,63 @@ func TestCredentialsOutage(t *testing.T) {
 		}
 		wantIs(t, s.Put(t.Context(), "k", nil, store.PutOptions{}), store.ErrCredentials)
 	})
+}
+
+// podIdentity: so it is where EKS Pod Identity's agent, a process on the node, issues them.
+func podIdentity(t *testing.T) {
+	t.Helper()
+	answers := func(status int, code string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"code":%q,"message":"m"}`, code)
+		}
+	}
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("jwt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		agent http.HandlerFunc
+		final bool
+	}{
+		"agent out of reach":       {nil, false},
+		"agent's 500":              {answers(500, "InternalServerException"), false},
+		"agent's 503":              {answers(503, "ServiceUnavailableException"), false},
+		"agent throttled":          {answers(429, "ThrottlingException"), false},
+		"agent AccessDenied":       {answers(403, "AccessDeniedException"), true},
+		"agent without a role":     {answers(404, "ResourceNotFoundException"), true},
+		"agent's token is invalid": {answers(400, "InvalidTokenException"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := "http://127.0.0.1:1"
+			if tc.agent != nil {
+				srv := httptest.NewServer(tc.agent)
+				defer srv.Close()
+				url = srv.URL
+			}
+			for k, v := range map[string]string{
+				"AWS_ROLE_ARN": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "HOME": t.TempDir(),
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token, "AWS_REGION": "eu-central-1",
+				"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+			} {
+				t.Setenv(k, v)
+			}
+			wantFinal(t, tc.final)
+		})
+	}
+}
+
+// wantFinal writes with the credentials of the environment.
+func wantFinal(t *testing.T, final bool) {
+	t.Helper()
+	s, err := store.Open(t.Context(), location(map[string]string{"region": "eu-central-1", "s3Url": newRecorder(t).URL, "s3ForcePathStyle": "true"}), store.Options{Attempts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Put(t.Context(), "k", nil, store.PutOptions{})
+	if err == nil || (failure.TypeOf(err) != "") != final {
+		t.Errorf("final %t, want %t: %v", failure.TypeOf(err) != "", final, err)
+	}
 }
 
 // Keys that were rotated in the Secret are used from the first refusal of the old ones on. Where

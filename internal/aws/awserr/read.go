@@ -20,11 +20,12 @@ func Code(err error) string {
 	return ""
 }
 
-// Status is the answer's HTTP status, 0 where there was no answer.
+// Status is the answer's HTTP status, 0 where there was no answer. It is that of whoever issues
+// credentials where none were issued: errors of EKS Pod Identity's agent are no ResponseError.
 func Status(err error) int {
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) {
-		return resp.HTTPStatusCode()
+	var answer interface{ HTTPStatusCode() int }
+	if errors.As(err, &answer) {
+		return answer.HTTPStatusCode()
 	}
 	return 0
 }
