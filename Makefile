@@ -144,9 +144,9 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak
-soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one killed and one cancelled in each phase, 80 volumes frozen at shipped rates, 200 restores held against their estimates
+soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run and frozen at every staged write, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one killed and one cancelled in each phase, 80 volumes frozen at shipped rates, 200 restores held against their estimates
 	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*|ChangesAreFast|EveryAlteredByte)$$' ./internal/garbage/orphan ./internal/change ./internal/catalog ./internal/drill/evidence
-	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(Killed(Backup|Restore|Garbage)|FrozenAtStaged)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany|EitherDriver|FrozenAtShippedRates|Estimates)$$' ./test/e2e/volumes

@@ -205,6 +205,33 @@ func TestPlanDelete(t *testing.T) {
 	}
 }
 
+// TestLongName: a Velero backup of a longer name than a label can hold is deleted with its snapshots,
+// which carry the name as Velero shortens it.
+func TestLongName(t *testing.T) {
+	const long = "production-eu-central-1-customer-portal-full-nightly-backup-20260101020000"
+	label := resource.LabelValue(long)
+	if len(long) <= 63 || len(label) != 63 || !strings.HasPrefix(label, long[:57]) {
+		t.Fatalf("%s is shortened to %s", long, label)
+	}
+	l := layout.Backup{Name: long}
+	b, c := runnerOf(t, map[string][]byte{
+		l.Metadata(): fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"long"}}`, long),
+		l.Tarball():  tarballOf(t, aContent(`"velero.io/backup-name":"`+label+`"`, inFileH, "")),
+	})
+	plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: long})
+	if err != nil || plan.Snapshots != 1 || plan.Files != 2 || len(plan.Unread) > 0 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range c.Keys() {
+		if strings.HasPrefix(key, layout.BackupsDir+long) {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
 // TestPlanDeleteWritesNothing where the deletion cannot go through, or not yet.
 func TestPlanDeleteWritesNothing(t *testing.T) {
 	l := layout.Backup{Name: "b"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
@@ -57,7 +58,7 @@ func (e *remoteError) Unwrap() error { return e.kind }
 func explainError(err error) error {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
-		return &remoteError{text: app.Message(), kind: sentinelFor(app.Type())}
+		return &remoteError{text: messageOf(app), kind: sentinelFor(app.Type())}
 	}
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
@@ -67,6 +68,12 @@ func explainError(err error) error {
 		return &remoteError{text: err.Error(), kind: ErrLost}
 	}
 	return err
+}
+
+// messageOf is what a worker said. It names the field of an input that is wrong; the name is what the
+// user gave as an argument, and what there is of that name is in the message.
+func messageOf(app *temporal.ApplicationError) string {
+	return strings.TrimPrefix(app.Message(), "name: ")
 }
 
 // sentinelFor is the sentinel for the type of an application error, nil where there is none.
@@ -122,7 +129,7 @@ func runFailure(run Run, err error) error {
 	case errors.As(err, &terminated):
 		out.Message = "its workflow was terminated by hand, so that it could not clean up" + leftRemedy(run.Kind)
 	case errors.As(err, &app):
-		out.Message, out.kind = app.Message(), sentinelFor(app.Type())
+		out.Message, out.kind = messageOf(app), sentinelFor(app.Type())
 		if app.Type() == contract.ErrTypeInvalid {
 			out.Phase = "FailedValidation"
 		}

@@ -51,6 +51,28 @@ func TestExplainError(t *testing.T) {
 	}
 }
 
+// TestNameIsAnArgument: workers say which field of an input is wrong. To a user of the program a
+// name is an argument: no message begins with the field.
+func TestNameIsAnArgument(t *testing.T) {
+	refusal := func(text string) error {
+		return temporal.NewNonRetryableApplicationError(text, contract.ErrTypeNotFound, nil)
+	}
+	for said, want := range map[string]string{
+		`name: no backup "foo" in storage location default`: `no backup "foo" in storage location default`,
+		`name: restore "r" already exists`:                  `restore "r" already exists`,
+		`spec.ttl: "-1h" is negative`:                       `spec.ttl: "-1h" is negative`,
+		`name of the key: empty`:                            `name of the key: empty`,
+	} {
+		if got := explainError(refusal(said)).Error(); got != want {
+			t.Errorf("of a read: %q, want %q", got, want)
+		}
+		ended := runFailure(Run{Kind: KindBackup, Name: "foo"}, errors.Join(&temporal.WorkflowExecutionError{}, refusal(said)))
+		if got, want := ended.Error(), `backup "foo": Failed: `+want; got != want || !errors.Is(ended, ErrNotFound) {
+			t.Errorf("of a run: %q (%v), want %q", got, errors.Is(ended, ErrNotFound), want)
+		}
+	}
+}
+
 // TestRunErrorNames: what is about no one thing has no empty name.
 func TestRunErrorNames(t *testing.T) {
 	for want, run := range map[string]Run{

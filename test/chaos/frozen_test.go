@@ -34,18 +34,7 @@ func TestFrozenWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	each(t, []job{
-		{chunk.String(), func(ctx context.Context, l *lane) error {
-			name, _ := l.names("backup")
-			var res contract.BackupResult
-			if err := l.frozen(ctx, chunk, l.startBackup(name, bulkSpec()), &res); err != nil {
-				return err
-			}
-			got, err := l.content(ctx, name)
-			if err != nil {
-				return err
-			}
-			return errors.Join(backedUp(res), undisturbed.content.differs(got))
-		}},
+		{chunk.String(), func(ctx context.Context, l *lane) error { return l.frozenBackup(ctx, chunk) }},
 		{records.String(), func(ctx context.Context, l *lane) error {
 			name, target := l.names("restore")
 			if err := l.clearCluster(ctx); err != nil {
@@ -58,6 +47,36 @@ func TestFrozenWorker(t *testing.T) {
 			return errors.Join(sameCounts(res, undisturbed.result), l.restored(ctx, target))
 		}},
 	})
+}
+
+// TestFrozenAtStaged does so at each write of a backup to its staging folder, without LIFEBOAT_SOAK at
+// the last one: whatever key it is that lands late, nothing of it is in the backup.
+func TestFrozenAtStaged(t *testing.T) {
+	t.Parallel()
+	recordings(t)
+	staged := undisturbed.backup.writes("/staging/")
+	if len(staged) < 5 {
+		t.Fatalf("only %d writes were staged in the undisturbed run", len(staged))
+	}
+	var jobs []job
+	for _, p := range staged[max(0, len(staged)-sampled(1)):] {
+		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error { return l.frozenBackup(ctx, p) }})
+	}
+	each(t, jobs)
+}
+
+// frozenBackup freezes the worker in a backup, which is as if nothing had happened.
+func (l *lane) frozenBackup(ctx context.Context, at point) error {
+	name, _ := l.names("backup")
+	var res contract.BackupResult
+	if err := l.frozen(ctx, at, l.startBackup(name, bulkSpec()), &res); err != nil {
+		return err
+	}
+	got, err := l.content(ctx, name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(backedUp(res), undisturbed.content.differs(got))
 }
 
 // TestFrozenVolumes does so in backups of volumes, by both paths. Where the process goes on when
@@ -137,17 +156,26 @@ func (l *lane) changesSince(ctx context.Context, since time.Time) (sent []string
 
 // write is the first write of an activity whose key has a part, before it reaches the store.
 func (t *trace) write(activity, part string) (point, error) {
-	for _, s := range t.spans {
-		if s.activity != activity {
-			continue
-		}
-		for _, c := range t.within(s) {
-			if c.Side == "s3" && strings.HasPrefix(c.Sig, "PUT ") && strings.Contains(c.Sig, part) {
-				return point{activity, c.Side, c.Sig, c.Nth, Before}, nil
-			}
+	for _, p := range t.writes(part) {
+		if p.activity == activity {
+			return p, nil
 		}
 	}
 	return point{}, fmt.Errorf("no write of %s to *%s* in the undisturbed run", activity, part)
+}
+
+// writes are all writes of a run whose key has a part, before they reach the store.
+func (t *trace) writes(part string) (all []point) {
+	for _, s := range t.spans {
+		for _, c := range t.within(s) {
+			p := point{s.activity, c.Side, c.Sig, c.Nth, Before}
+			known := func(o point) bool { return o.sig == p.sig && o.nth == p.nth && o.side == p.side }
+			if c.Side == "s3" && strings.HasPrefix(c.Sig, "PUT ") && strings.Contains(c.Sig, part) && !slices.ContainsFunc(all, known) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
 }
 
 // freeze stops the worker's process until another worker has all of its activities. The

@@ -57,6 +57,7 @@ func TestStoryOnAClusterOfItsOwn(t *testing.T) {
 			t.Errorf("the story lacks %q", part)
 		}
 	}
+	samePicture(t, text)
 	noStackIsLeft(t, text)
 }
 

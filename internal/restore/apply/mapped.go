@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
@@ -18,17 +19,25 @@ import (
 // decideLive decides about an object of which live is in the cluster. Where the mapping of
 // namespaces has changed what an object outside them names, an update must not take it from
 // the namespaces that are mapped: they may be beside their copies. Subjects of a binding are
-// added; what can serve one namespace only is left to the one it serves.
+// added, or named where the policy adds none; what can serve one namespace only is left to the
+// one it serves.
 func (a *applier) decideLive(ctx context.Context, o storedObject, want *desired, live map[string]any) (decision, error) {
 	d := a.policy.decide(want, live)
-	if d.action != actionPatch {
+	if d.action != actionPatch && d.action != actionKeepDifferent {
 		return d, nil
 	}
 	sources, err := a.transformer.remappedNames(o, want)
 	if err != nil || len(sources) == 0 {
 		return d, err
 	}
-	if _, binds := want.object["subjects"].([]any); binds {
+	_, binds := want.object["subjects"].([]any)
+	switch {
+	case d.action == actionKeepDifferent:
+		if lacks := namesOf(want.newSubjects(live)); binds && d.text == "" && lacks != "" {
+			d.text = fmt.Sprintf("exists and differs; it does not bind %s, and existingResourcePolicy is none", lacks)
+		}
+		return d, nil
+	case binds:
 		return a.policy.decide(want.withSubjectsOf(live), live), nil
 	}
 	for _, source := range sources {
@@ -80,18 +89,37 @@ func (t *transformer) isChangedBy(o storedObject, want *desired, from string) (b
 	return err == nil && !reflect.DeepEqual(unmapped, want.object), err
 }
 
+// newSubjects are the subjects of a binding that the live one has not.
+func (w *desired) newSubjects(live map[string]any) (missing []any) {
+	have, _ := live["subjects"].([]any)
+	all, _ := w.object["subjects"].([]any)
+	for _, subject := range all {
+		if !slices.ContainsFunc(have, func(s any) bool { return compare.Same(s, subject) }) {
+			missing = append(missing, subject)
+		}
+	}
+	return missing
+}
+
 // withSubjectsOf is a binding that has the subjects of the live one as well.
 func (w *desired) withSubjectsOf(live map[string]any) *desired {
 	merged := *w
 	merged.object = maps.Clone(w.object)
 	have, _ := live["subjects"].([]any)
-	all := slices.Clone(have)
-	add, _ := w.object["subjects"].([]any)
-	for _, subject := range add {
-		if !slices.ContainsFunc(have, func(s any) bool { return compare.Same(s, subject) }) {
-			all = append(all, subject)
-		}
-	}
-	merged.object["subjects"] = all
+	merged.object["subjects"] = slices.Concat(have, w.newSubjects(live))
 	return &merged
+}
+
+// namesOf names subjects as a person would.
+func namesOf(subjects []any) string {
+	var names []string
+	for _, s := range subjects {
+		subject, _ := s.(map[string]any)
+		name := fmt.Sprint(subject["name"])
+		if namespace, of := subject["namespace"].(string); of {
+			name = namespace + "/" + name
+		}
+		names = append(names, fmt.Sprintf("%v %s", subject["kind"], name))
+	}
+	return strings.Join(names, ", ")
 }

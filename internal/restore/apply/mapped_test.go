@@ -15,7 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
 )
 
-// TestCopyBesideTheOriginal: a restore into another namespace, with the policy update, takes
+// TestCopyBesideTheOriginal: a restore into another namespace, with whatever policy, takes
 // nothing from the namespace that it copies while that is there.
 func TestCopyBesideTheOriginal(t *testing.T) {
 	const (
@@ -35,14 +35,17 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 		live      string // body, if empty
 		gone      bool   // the original namespace
 		dryRun    bool
+		none      bool // the policy
 		action    string
 		reasons   []string
+		words     string // of the first reason
 		subjects  string
 		service   string
 		of        kube.Resource // hooks, if empty
 	}{
 		"binding":                       {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, action: "updated", subjects: "shop copy"},
 		"binding, planned":              {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, dryRun: true, action: restore.PlanUpdate, subjects: "shop"},
+		"binding, policy none":          {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, none: true, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, words: "it does not bind ServiceAccount copy/app, and existingResourcePolicy is none", subjects: "shop"},
 		"binding of both":               {key: "clusterrolebindings.rbac.authorization.k8s.io o", body: binding, live: strings.Replace(binding, `}]`, `},{"kind":"ServiceAccount","name":"app","namespace":"copy"}]`, 1), action: "skipped", subjects: "shop copy"},
 		"webhook":                       {key: hooks.GroupResource() + " o", body: hook, action: "skipped", reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
 		"webhook, planned":              {key: hooks.GroupResource() + " o", body: hook, dryRun: true, action: restore.PlanSkip, reasons: []string{"EXISTS_DIFFERS warning"}, service: "shop"},
@@ -65,11 +68,17 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 			}
 			s.PutJSON(`{"metadata":{"name":"o"}` + tt.live + `}`)
 			spec := updatePolicy()
+			if tt.none {
+				spec.ExistingResourcePolicy = velerov1.PolicyTypeNone
+			}
 			spec.NamespaceMapping = map[string]string{"shop": "copy", "app": "app2"}
 			run := newRun(t, spec, tt.dryRun, restoretest.Stored{Key: tt.key, Rest: tt.body})
 			rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
 			if rec.Action != tt.action || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
 				t.Errorf("%+v", rec)
+			}
+			if tt.words != "" && !strings.Contains(rec.Reasons[0].Message, tt.words) {
+				t.Errorf("%+v", rec.Reasons)
 			}
 			if tt.subjects != "" {
 				live, _ := kubetest.Get[rbacv1.ClusterRoleBinding](s, bindings, "", "o")

@@ -47,6 +47,11 @@ func (t telling) RequireAnswer(ctx context.Context) error {
 	return t.Backend.RequireAnswer(ctx)
 }
 
+func (t telling) Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error) {
+	defer t.worker("how far the " + run.Kind.Noun() + " is")()
+	return t.Backend.Sample(ctx, run)
+}
+
 func (t telling) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	defer t.worker(in.Verb)()
 	res, err := t.Backend.Read(ctx, in)

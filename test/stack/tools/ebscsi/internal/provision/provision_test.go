@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/driver"
+	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/simtest"
 )
 
 func withNodes(t *testing.T, zones map[string]string) *Provisioner {
@@ -140,6 +142,26 @@ func cluster(t *testing.T, texts ...string) *Provisioner {
 	return &Provisioner{Driver: driver.Name, Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		group.WithResource("volumesnapshots"): "VolumeSnapshotList", group.WithResource("volumesnapshotcontents"): "VolumeSnapshotContentList",
 	}, objects...)}
+}
+
+// TestVolumeIsOfItsZone: a PersistentVolume fits the nodes of its volume's zone by Kubernetes'
+// own key alone, as those of the real driver do since 1.33.
+func TestVolumeIsOfItsZone(t *testing.T) {
+	p := withNodes(t, map[string]string{"n1": simtest.Zone})
+	p.Driver, p.Volumes = driver.Name, driver.NewController(simtest.Start(t).Cloud)
+	claim := &v1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data", Namespace: "a"}}
+	claim.Spec.AccessModes = []v1.PersistentVolumeAccessMode{v1.ReadWriteOnce}
+	claim.Spec.Resources.Requests = v1.ResourceList{v1.ResourceStorage: resource.MustParse("1Gi")}
+	pv, _, err := p.Provision(t.Context(), controller.ProvisionOptions{PVC: claim, PVName: "pvc-1", StorageClass: &storage.StorageClass{Provisioner: driver.Name}, SelectedNodeName: "n1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []v1.NodeSelectorTerm{{MatchExpressions: []v1.NodeSelectorRequirement{
+		{Key: "topology.kubernetes.io/zone", Operator: v1.NodeSelectorOpIn, Values: []string{simtest.Zone}},
+	}}}
+	if got := pv.Spec.NodeAffinity.Required.NodeSelectorTerms; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 func TestIdentityIsNew(t *testing.T) {
