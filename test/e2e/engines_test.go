@@ -136,6 +136,12 @@ func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {
 	checkStill(t, h)
 	checkUnpaused(t, h)
 	checkTriggers(t, h)
+	eventually(t, "the run that was triggered is counted", func() error {
+		if n := runsOf(t, h, "nightly"); n != 1 {
+			return fmt.Errorf("%d runs", n)
+		}
+		return nil
+	})
 	checkUpdated(t, f, nightly, scheduleText("often", "@every 1s", ns))
 	checkOverlap(t, own, ns)
 	checkRestored(t, h, ns)
@@ -178,7 +184,7 @@ func checkChanges(t *testing.T, f *scheduleFile, ns string) {
 func runsOf(t *testing.T, h *harness.Harness, schedule string) int64 {
 	t.Helper()
 	res, err := h.Temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
-		Namespace: h.Config.Temporal.Namespace, Query: fmt.Sprintf("WorkflowId STARTS_WITH %q", contract.ScheduleID(h.Cluster, schedule)+"-"),
+		Namespace: h.Config.Temporal.Namespace, Query: fmt.Sprintf("WorkflowId STARTS_WITH '%s-'", contract.ScheduleID(h.Cluster, schedule)),
 	})
 	if err != nil {
 		t.Fatal(err)
