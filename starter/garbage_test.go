@@ -44,15 +44,19 @@ func TestGarbageOrphans(t *testing.T) {
 		{Kind: contract.OrphanDrill, ID: "run-1", Workflow: "drill:prod", Cluster: "prod", Since: noon().Add(-48 * time.Hour)},
 	}, Orphans: contract.OrphanPlan{
 		Remove: []contract.Orphan{{Kind: contract.OrphanSnapshot, ID: "snap-1", Backup: "lost", Cluster: "prod", Since: noon().Add(-72 * time.Hour)}},
-		Keep:   []contract.Orphan{{Kind: contract.OrphanRun, ID: "u", UID: "u", Since: noon().Add(-time.Hour), Reason: "it is not known which cluster began it"}},
+		Keep: []contract.Orphan{
+			{Kind: contract.OrphanRun, ID: "u", UID: "u", Since: noon().Add(-time.Hour), Reason: "it is not known which cluster began it"},
+			{Kind: contract.OrphanLocation, ID: "west", Cluster: "prod", Reason: "retained: location west unknown"},
+		},
 		Unread: []string{"storage location west: no such bucket"},
 	}}}}
 	lifeboat(t, m, "", "gc", "plan").want(t, console.CodeDone, `ORPHAN     ID       OF            CLUSTER     AGE      FATE
 snapshot   snap-1   backup lost   prod        3d ago   would be removed
 run        u        uid u         <unknown>   1h ago   it is not known which cluster began it
+location   west     <none>        prod        n/a      retained: location west unknown
 Next: lifeboat gc run`)
 	lifeboat(t, m, "", "gc", "plan", "-o", "json").want(t, console.CodeDone, `"id": "snap-1"`)
-	lifeboat(t, m, "", "gc", "run").want(t, console.CodePartiallyFailed, "2 orphans removed; 1 left, see 'lifeboat gc plan'.", `
+	lifeboat(t, m, "", "gc", "run").want(t, console.CodePartiallyFailed, "2 orphans removed; 2 left, see 'lifeboat gc plan'.", `
 ORPHAN     ID       OF                    CLUSTER   AGE      FATE
 snapshot   snap-0   backup older          prod      4d ago   removed
 content    c        restore again         prod      3d ago   removed

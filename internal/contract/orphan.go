@@ -13,6 +13,9 @@ const (
 	// OrphanVolumeSnapshot is one that a backup left in a namespace, and does not name.
 	OrphanVolumeSnapshot = "volumesnapshot"
 	OrphanDrill          = "drill" // the copy of a restore drill whose run has ended
+	// OrphanLocation is a storage location that a schedule or a snapshot names, and the configuration
+	// does not have: nothing of it is collected.
+	OrphanLocation = "location"
 )
 
 // Orphan is something of ours that nothing names any more.

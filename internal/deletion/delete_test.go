@@ -242,7 +242,7 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 		kind      string
 		phrase    string
 	}{
-		"unknown location": {[]string{"west"}, nil, contract.ErrTypeInvalid, `location "east", which this worker does not know; add it to volumeSnapshotLocations`},
+		"unknown location": {[]string{"west"}, nil, contract.ErrTypeInvalid, `retained: location east unknown: snapshot snap-a is in it; add it to volumeSnapshotLocations`},
 		"none":             {nil, nil, contract.ErrTypeInvalid, "under that very name"},
 		"store away":       {[]string{"east"}, errors.New("no answer"), "", "no answer"},
 	} {

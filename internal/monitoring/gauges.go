@@ -37,7 +37,7 @@ const (
 // countOrphans counts the rows of a plan: of a kind at most as many as a plan has.
 func countOrphans(plan contract.OrphanPlan) map[orphanKind]int64 {
 	counts := map[orphanKind]int64{}
-	for _, kind := range []string{contract.OrphanSnapshot, contract.OrphanVolume, contract.OrphanRun, contract.OrphanDirectory, contract.OrphanUpload, contract.OrphanContent, contract.OrphanVolumeSnapshot, contract.OrphanDrill} {
+	for _, kind := range []string{contract.OrphanSnapshot, contract.OrphanVolume, contract.OrphanRun, contract.OrphanDirectory, contract.OrphanUpload, contract.OrphanContent, contract.OrphanVolumeSnapshot, contract.OrphanDrill, contract.OrphanLocation} {
 		counts[orphanKind{kind, fateKept}] = 0
 		counts[orphanKind{kind, fateRemoved}] = 0
 	}

@@ -365,3 +365,28 @@ func TestChangesAreReadTogether(t *testing.T) {
 		})
 	}
 }
+
+// TestDueTimesByResult: there is a series for each result that a due time can have, of schedules of
+// backups and of drills; what has not happened yet is 0, so that the first time is an increase.
+func TestDueTimesByResult(t *testing.T) {
+	w := newWorld(t)
+	counts := map[string]int64{contract.SlotRan: 7, contract.SlotFailed: 1, contract.SlotSkipped: 2, contract.SlotMissed: 3, contract.SlotPaused: 4, contract.SlotRunning: 1}
+	w.schedules = []schedule.Measure{{Name: "nightly", Counts: counts}, {Name: "new"}}
+	w.drills = []schedule.Measure{{Name: "quarterly", Counts: counts}}
+	k, shown := w.keeper()
+	if err := k.Read(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	got := values(t, shown)
+	for outcome, n := range counts {
+		for series, want := range map[string]int64{
+			"lifeboat.schedule.due_times{outcome=" + outcome + ",schedule=nightly}":         n,
+			"lifeboat.schedule.due_times{outcome=" + outcome + ",schedule=new}":             0,
+			"lifeboat.drill_schedule.due_times{outcome=" + outcome + ",schedule=quarterly}": n,
+		} {
+			if v, shown := got[series]; !shown || v != float64(want) {
+				t.Errorf("%s is %v (shown: %t), want %d", series, v, shown, want)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
@@ -121,4 +122,22 @@ func TestMeasures(t *testing.T) {
 	w.clock = at("2026-03-23T02:30:00Z")
 	w.ran("b", "2026-03-26T02:00:00Z", "Completed")
 	check("before the weekend", "2026-03-27T02:00:00Z", 72*time.Hour)
+}
+
+// TestMeasuresCountResults: each due time counts once, by what became of it.
+func TestMeasuresCountResults(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a")) // at 02:00; it is Sunday noon
+	w.end("a", w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:00:01Z"), "Completed", "2026-03-02T02:10:00Z")
+	w.end("a", w.begin("a", "2026-03-03T02:00:00Z", "2026-03-03T02:00:01Z"), "Failed", "2026-03-03T02:10:00Z")
+	w.end("a", w.begin("a", "2026-03-04T02:00:00Z", "2026-03-04T02:00:01Z"), "Completed", "2026-03-05T03:00:00Z")
+	w.clock = at("2026-03-05T12:00:00Z")
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.clock = at("2026-03-06T12:00:00Z")
+	w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	w.account("2026-03-07T12:00:00Z")
+	want := map[string]int64{contract.SlotRan: 2, contract.SlotFailed: 1, contract.SlotSkipped: 1, contract.SlotPaused: 1, contract.SlotMissed: 1}
+	if m := w.measure(); m == nil || !maps.Equal(m.Counts, want) {
+		t.Errorf("%+v, want %v", m, want)
+	}
 }

@@ -128,12 +128,20 @@ func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {
 	if d := described(t, h, "nightly"); d.Info.NumActions > 0 || d.Info.LastUpdateAt.Unix() > 0 || len(slots(t, h, "nightly")) > 0 {
 		t.Errorf("an apply without a change has changed Temporal's schedule, or started a run: %+v", d.Info)
 	}
+	checkChanges(t, f, ns)
+	f.apply(t, []string{`schedule "nightly" configured`}, []string{nightly, often})
 
 	checkFires(t, h)
 	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
 	checkStill(t, h)
 	checkUnpaused(t, h)
 	checkTriggers(t, h)
+	eventually(t, "the run that was triggered is counted", func() error {
+		if n := runsOf(t, h, "nightly"); n != 1 {
+			return fmt.Errorf("%d runs", n)
+		}
+		return nil
+	})
 	checkUpdated(t, f, nightly, scheduleText("often", "@every 1s", ns))
 	checkOverlap(t, own, ns)
 	checkRestored(t, h, ns)
@@ -148,6 +156,40 @@ func checkEngine(t *testing.T, server *stack.Stack, namespace, ns string) {
 	}
 	f.apply(t, []string{`schedule "often" created`}, []string{nightly, scheduleText("often", "@every 1h", ns)})
 	wantEngine(t, h, "often", chasm)
+}
+
+// checkChanges applies twenty changes of a schedule that is not paused, of what backups it makes and of when,
+// and wants Temporal to have the last, and no run of it.
+func checkChanges(t *testing.T, f *scheduleFile, ns string) {
+	t.Helper()
+	before := runsOf(t, f.h, "nightly")
+	hour := (time.Now().UTC().Hour() + 12) % 24 // not due meanwhile
+	for n := range 20 {
+		text := scheduleText("nightly", fmt.Sprintf("%d %d * * *", n/2, hour), ns)
+		f.apply(t, []string{`schedule "nightly" configured; next run `}, []string{strings.Replace(text, "ttl: 1h", fmt.Sprintf("ttl: %dh", n+2), 1)})
+	}
+	eventually(t, "the server has the last change", func() error {
+		if s := described(t, f.h, "nightly").Schedule; s.State.Paused || len(s.Spec.Calendars) == 0 || s.Spec.Calendars[0].Minute[0].Start != 9 {
+			return fmt.Errorf("%+v %+v", s.Spec, s.State)
+		}
+		return nil
+	})
+	d, after := described(t, f.h, "nightly"), runsOf(t, f.h, "nightly")
+	if before != 0 || after != 0 || d.Info.NumActions > 0 || len(slots(t, f.h, "nightly")) > 0 {
+		t.Errorf("%d runs have become %d: %+v", before, after, d.Info)
+	}
+}
+
+// runsOf counts the runs of a schedule that Temporal lists.
+func runsOf(t *testing.T, h *harness.Harness, schedule string) int64 {
+	t.Helper()
+	res, err := h.Temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+		Namespace: h.Config.Temporal.Namespace, Query: fmt.Sprintf("WorkflowId STARTS_WITH '%s-'", contract.ScheduleID(h.Cluster, schedule)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.GetCount()
 }
 
 // wantEngine tells by which engine Temporal runs a schedule.

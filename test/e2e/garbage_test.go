@@ -21,7 +21,8 @@ import (
 )
 
 // TestGarbage: expired backups go, by hand and by the schedule; one that is held, and the
-// last good one of a schedule, stay until nothing speaks for them.
+// last good one of a schedule, stay until nothing speaks for them. Of two clusters that share a prefix each
+// collects its own.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	l := shared
@@ -38,11 +39,18 @@ func TestGarbage(t *testing.T) {
 	ask(t, h, 0, []string{"(held)"}, "backup", "get", "held")
 	ask(t, h, 0, []string{"Held:", "audit", "as it was set since"}, "backup", "describe", "held")
 	ask(t, h, 2, []string{"backup held is held: audit; 'lifeboat backup release held' ends that"}, "backup", "delete", "held", "--confirm")
-	checkPlan(t, h, "free", "held: audit", "among the last 1 good backups of schedule nightly")
+	other := l.Beside(t, harness.Options{Cluster: "gc-other", Prefix: h.Cluster}).Harness // in the same place
+	ask(t, other, 0, nil, "backup", "create", "theirs", "--include-namespaces", ns, "--wait")
+	ask(t, other, 0, nil, "backup", "set-expiry", "theirs", "0s")
+	checkPlan(t, h, "free", "held: audit", "among the last 1 good backups of schedule nightly", "made by cluster "+other.Cluster)
 
 	ask(t, h, 0, []string{"1 expired backup deleted"}, "gc", "run")
-	if got := stored(t, h, "free", "held", "last", "later"); got != "held last later" {
+	if got := stored(t, h, "free", "held", "last", "later", "theirs"); got != "held last later theirs" {
 		t.Fatalf("stored: %s", got)
+	}
+	ask(t, other, 0, []string{"1 expired backup deleted"}, "gc", "run")
+	if got := stored(t, h, "held", "last", "later", "theirs"); got != "held last later" {
+		t.Fatalf("stored after the collection of the other cluster: %s", got)
 	}
 	ask(t, h, 0, nil, "backup", "release", "held")
 	ask(t, h, 0, []string{"1 expired backup deleted"}, "gc", "run")

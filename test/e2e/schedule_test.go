@@ -14,6 +14,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
@@ -25,7 +26,8 @@ func TestSchedules(t *testing.T) {
 	l := shared
 	ns := l.namespaces(t, "nightly").Replace("<nightly>")
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
-	h := l.Beside(t, harness.Options{Cluster: "sched"}).Harness
+	own := l.Beside(t, harness.Options{Cluster: "sched", Edit: withWest})
+	h := own.Harness
 	file := filepath.Join(t.TempDir(), "shop.yaml")
 	write := func(schedules ...string) {
 		t.Helper()
@@ -35,6 +37,9 @@ func TestSchedules(t *testing.T) {
 	}
 	nightly, often := scheduleText("nightly", "0 2 * * *", ns), scheduleText("often", "@every 5s", ns)
 
+	write(nightly, wrongSchedule)
+	ask(t, h, 1, wrongFields(), "schedule", "apply", "--source", "e2e", "-f", file)
+	ask(t, h, 1, []string{"--time-zone: ", "@every"}, "schedule", "create", "drifting", "--schedule", "@every 24h", "--time-zone", "Europe/Berlin")
 	write(nightly)
 	ask(t, h, 0, []string{`schedule "nightly" created; next run `}, "schedule", "apply", "--source", "e2e", "-f", file)
 	for range 19 {
@@ -71,6 +76,72 @@ func TestSchedules(t *testing.T) {
 	if got := ask(t, h, 0, nil, "backup", "get", "-l", "velero.io/schedule-name=often", "-o", "name").Out; got == "" {
 		t.Error("the backups are gone with their schedule")
 	}
+	checkFloorOfGone(t, h)
+	checkInvalidLater(t, own)
+}
+
+// withWest adds a storage location.
+func withWest(c *config.Config) {
+	c.BackupStorageLocations[0].Spec.Default = true
+	west := c.BackupStorageLocations[0].DeepCopy()
+	west.Name, west.Spec.Default = "west", false
+	west.Spec.ObjectStorage.Prefix += "-west"
+	c.BackupStorageLocations = append(c.BackupStorageLocations, *west)
+}
+
+// wrongSchedule has a fault in each of the wrongFields.
+const wrongSchedule = `apiVersion: velero.io/v1
+kind: Schedule
+metadata: {name: wrong, namespace: velero}
+spec:
+  schedule: '0 25 * * *'
+  template:
+    storageLocation: nowhere
+    volumeSnapshotLocations: [nowhere]
+    ttl: -1h0m0s
+    labelSelector: {matchExpressions: [{key: a, operator: Near}]}
+`
+
+func wrongFields() []string {
+	return []string{
+		`schedule "wrong": `, "spec.schedule: ", "spec.template.storageLocation: ", "spec.template.volumeSnapshotLocations[0]: ", "spec.template.ttl: ", "spec.template.labelSelector: ",
+	}
+}
+
+// checkFloorOfGone lets the backups of a schedule that was deleted, which carry its label from their runs,
+// expire: a collection leaves the last good one, until somebody names it.
+func checkFloorOfGone(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	all := backupsOf(t, h, "often")
+	for _, name := range all {
+		ask(t, h, 0, nil, "backup", "set-expiry", name, "0s")
+	}
+	ask(t, h, 0, []string{"among the last 1 good backups of schedule often"}, "gc", "plan")
+	ask(t, h, 0, []string{fmt.Sprintf("%d expired backup", len(all)-1)}, "gc", "run")
+	ask(t, h, 0, []string{"0 expired backups deleted", "1 expired backup left"}, "gc", "run")
+	left := backupsOf(t, h, "often")
+	if len(all) < 2 || len(left) != 1 {
+		t.Fatalf("of %v are left %v", all, left)
+	}
+	ask(t, h, 0, nil, "backup", "delete", left[0], "--confirm")
+	ask(t, h, 0, []string{"0 expired backups deleted", "0 expired backups left"}, "gc", "run")
+	if left := backupsOf(t, h, "often"); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}
+
+// checkInvalidLater takes a storage location from the configuration while a schedule names it.
+func checkInvalidLater(t *testing.T, own *harness.Lab) {
+	t.Helper()
+	h := own.Harness
+	ask(t, h, 0, []string{`schedule "western" created`}, "schedule", "create", "western", "--schedule", "0 2 * * *", "--storage-location", "west")
+	if err := h.Reconfigure(func(c *config.Config) { c.BackupStorageLocations = c.BackupStorageLocations[:1] }); err != nil {
+		t.Fatal(err)
+	}
+	own.Worker.Stop()
+	own.ReplaceWorker(t)
+	ask(t, h, 0, []string{"Invalid", `schedule "western" is invalid: `, "spec.template.storageLocation: "}, "schedule", "get")
+	ask(t, h, 0, []string{"retained: location west unknown", "named by schedule western"}, "gc", "plan")
 }
 
 // TestScheduleOutage: after an outage of all workers one run starts, for the last due time, and

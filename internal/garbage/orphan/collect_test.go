@@ -304,7 +304,8 @@ func (i *installation) heal() {
 }
 
 // TestSnapshotLocationThatIsGone: a backup whose snapshots are in a location that the configuration has
-// no more has one try a run, with a pause that grows. The plan says why it stays; others go.
+// no more has one try a run, with a pause that doubles until it lasts a day: none a second before its
+// end, one at its end. The plan says why it stays; others go.
 func TestSnapshotLocationThatIsGone(t *testing.T) {
 	server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
 	inWorld(t, func(t *testing.T, w *world) {
@@ -315,21 +316,32 @@ func TestSnapshotLocationThatIsGone(t *testing.T) {
 		i.snapshots = w.connect("another")
 		i.Snapshots = i.snapshots
 		c := i.collection(server)
-		for tries, wait := range []time.Duration{0, time.Hour, 2 * time.Hour} {
-			time.Sleep(wait)
+		last := time.Now()
+		tries := 0
+		check := func() {
+			t.Helper()
 			for range 2 { // the second has nothing to do
-				if err := c.run(t.Context(), time.Now()); err != nil {
+				if err := c.run(t.Context(), last); err != nil {
 					t.Fatal(err)
 				}
 			}
-			plan, err := c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: time.Now()})
+			plan, err := c.runner.Plan(t.Context(), contract.PlanGarbageInput{Now: last})
 			if err != nil || len(plan.Delete) > 0 || len(plan.Keep) != 1 {
 				t.Fatalf("%+v, %v", plan, err)
 			}
-			if row := plan.Keep[0]; row.Name != "a" || row.Tries != tries+1 || row.Cause != garbage.CauseFailed ||
-				!strings.Contains(row.Reason, `is tried again at`) || !strings.Contains(row.Reason, `location "ebs", which this worker does not know`) {
-				t.Errorf("%+v", row)
+			if row := plan.Keep[0]; row.Name != "a" || row.Tries != tries || row.Cause != garbage.CauseFailed ||
+				!strings.Contains(row.Reason, "is tried again at ") || !strings.Contains(row.Reason, "retained: location ebs unknown: snapshot ") {
+				t.Errorf("%+v, want %d tries", row, tries)
 			}
+		}
+		for _, hours := range []time.Duration{0, 1, 2, 4, 8, 16, 24, 24, 24} {
+			if hours > 0 {
+				last = last.Add(hours*time.Hour - time.Second)
+				check()
+				last = last.Add(time.Second)
+			}
+			tries++
+			check()
 		}
 	})
 }

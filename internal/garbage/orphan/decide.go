@@ -45,7 +45,7 @@ func (l *look) orphans(ctx context.Context) []contract.Orphan {
 	for _, c := range l.copies {
 		rows = appendFound(rows, l.orphanOfCopy(c))
 	}
-	return rows
+	return append(rows, l.orphansOfLocations()...)
 }
 
 func appendFound(rows []contract.Orphan, found *contract.Orphan) []contract.Orphan {

@@ -55,7 +55,7 @@ func (c *Collector) Explain(ctx context.Context, in contract.ReadInput) (contrac
 
 // explainAll lists the snapshots by id; a name is one of them, whosever it is.
 func (c *Collector) explainAll(ctx context.Context, name string, now time.Time) ([]contract.SnapshotSummary, error) {
-	l := &look{Collector: c, cluster: c.Cluster, now: now, dryRun: true}
+	l := &look{Collector: c, cluster: c.Cluster, now: now, dryRun: true, digests: c.digests()}
 	if err := l.readSnapshots(ctx, name); err != nil {
 		return nil, err
 	}
@@ -197,6 +197,9 @@ func (l *look) whyUnnamed(s snapshot) string {
 	if text := l.names.of(s.Snapshot); text != "" {
 		return "of " + text
 	}
+	if digest := s.Tags[ebs.TagPlace]; digest != "" && !l.digests[digest] {
+		return l.whyElsewhere(s)
+	}
 	switch o := l.orphanOfSnapshot(s); {
 	case o != nil && o.Reason == "":
 		return "an orphan, goes with the next collection"
@@ -206,8 +209,14 @@ func (l *look) whyUnnamed(s snapshot) string {
 		return "no backup's: neither Lifeboat nor Velero made it"
 	case !isOurs(s.Snapshot):
 		return "made by Velero; no backup in the locations of this worker names it"
-	case l.placeOf(s.Tags[ebs.TagPlace]) == nil:
-		return "of an installation with another bucket, which alone may delete it"
 	}
 	return "of cluster " + s.Tags[ebs.TagCluster] + ", which alone may delete it"
+}
+
+// whyElsewhere says why a snapshot is there whose backup's bucket the configuration does not have.
+func (l *look) whyElsewhere(s snapshot) string {
+	if name := s.Tags[ebs.TagLocation]; s.Tags[ebs.TagCluster] == l.cluster && l.isUnknown(name) {
+		return unknownText(name)
+	}
+	return "of an installation with another bucket, which alone may delete it"
 }

@@ -73,6 +73,11 @@ func TestExplain(t *testing.T) {
 		add(i.tags("running"), "running of prod in s3://b-default/p: of run backup:prod:running")
 		add(i.tags("lost"), "lost of prod in s3://b-default/p: an orphan, goes with the next collection")
 		add(foreign, "b of dev in another one, with the digest 0123456789ab: of an installation with another bucket, which alone may delete it")
+		removed, same := i.tags("b"), i.tags("b")
+		removed[ebs.TagPlace], removed[ebs.TagLocation] = "0123456789ab", "west"
+		same[ebs.TagPlace], same[ebs.TagLocation] = "0123456789ab", "default"
+		add(removed, "b of prod in another one, with the digest 0123456789ab: retained: location west unknown, add it to backupStorageLocations of the worker's configuration")
+		add(same, "b of prod in another one, with the digest 0123456789ab: of an installation with another bucket, which alone may delete it")
 		add(map[string]string{ebs.TagBackup: "v"}, "v of  in : made by Velero; no backup in the locations of this worker names it")
 		other := i.snapshot(map[string]string{"Name": "mine"})
 		time.Sleep(2 * day)

@@ -30,6 +30,7 @@ type look struct {
 	snapshots []snapshot
 	volumes   []disk
 	digests   map[string]bool // of the places of the configuration
+	unknown   map[string]*namedLocation
 	contents  []Content
 	handles   map[string]string // of contents, by name
 	held      map[string]bool   // handles of contents that no restore made
@@ -90,7 +91,7 @@ type directory struct {
 }
 
 func (c *Collector) look(ctx context.Context, in contract.PlanOrphansInput) (*look, error) {
-	l := &look{Collector: c, cluster: cmp.Or(in.Cluster, c.Cluster), now: in.Now, dryRun: in.DryRun, digests: c.digests()}
+	l := &look{Collector: c, cluster: cmp.Or(in.Cluster, c.Cluster), now: in.Now, dryRun: in.DryRun, digests: c.digests(), unknown: map[string]*namedLocation{}}
 	if err := l.lookAtAccount(ctx); err != nil {
 		return nil, err
 	}
@@ -98,6 +99,9 @@ func (c *Collector) look(ctx context.Context, in contract.PlanOrphansInput) (*lo
 		return nil, err
 	}
 	if err := l.lookAtPlaces(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.lookAtSchedules(ctx); err != nil {
 		return nil, err
 	}
 	return l, l.readNames(ctx)
@@ -130,25 +134,29 @@ func (c *Collector) digests() map[string]bool {
 	return all
 }
 
+// lookAtAccount finds what is of the cluster's name. What another bucket has made is another
+// installation's, or of a location that was removed from the configuration.
 func (l *look) lookAtAccount(ctx context.Context) error {
+	named := map[string]string{ebs.TagCluster: l.cluster}
 	return l.eachAccount(ctx, func(ctx context.Context, at string, loc *ebs.Location) error {
-		for digest := range l.digests {
-			found, err := loc.Find(ctx, map[string]string{ebs.TagPlace: digest, ebs.TagCluster: l.cluster})
-			if err != nil {
-				return err
-			}
-			for _, s := range found {
+		found, err := loc.Find(ctx, named)
+		if err != nil {
+			return err
+		}
+		for _, s := range found {
+			if l.digests[s.Tags[ebs.TagPlace]] {
 				l.snapshots = append(l.snapshots, snapshot{s, at})
+			} else {
+				l.noteElsewhere(s)
 			}
-			disks, err := loc.VolumesTagged(ctx, map[string]string{ebs.TagPlace: digest, ebs.TagCluster: l.cluster})
-			if err != nil {
-				return err
-			}
-			for _, v := range disks {
+		}
+		disks, err := loc.VolumesTagged(ctx, named)
+		for _, v := range disks {
+			if l.digests[v.Tags[ebs.TagPlace]] {
 				l.volumes = append(l.volumes, disk{v, at})
 			}
 		}
-		return nil
+		return err
 	})
 }
 

@@ -3,6 +3,7 @@
 //   - orphan.go: the plan; look.go: what a look at the account, the cluster and the bucket
 //     shows; names.go: what is named by backups and runs.
 //   - decide.go: which is an orphan, and why one stays. It is pure.
+//   - locations.go: storage locations that are named, and that the configuration does not have.
 //   - drills.go: copies of restore drills that were lost.
 //   - remove.go: removes what a plan found, after another look at each.
 //   - explain.go: whose the snapshots of the account are.

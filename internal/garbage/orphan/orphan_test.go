@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -251,6 +252,60 @@ func TestTwoClustersOfOneName(t *testing.T) {
 		delete(want, orphans[1])
 		if got := w.left(); !maps.Equal(got, want) {
 			t.Errorf("left %v, want %v", got, want)
+		}
+	})
+}
+
+// TestUnknownStorageLocation: a storage location that was removed from the configuration, while schedules
+// or snapshots of the cluster name it, has a row with its reason; what is of it stays. One that only another
+// cluster, or another installation of the name, has is not told.
+func TestUnknownStorageLocation(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		since := time.Now().UTC()
+		define := func(cluster, location string, s contract.Schedule) {
+			d := repository.ScheduleDefinition{Cluster: cluster, Created: since, Schedule: s}
+			if d.Spec.Template.StorageLocation = location; d.Drill != nil {
+				d.Drill.StorageLocation = location
+			}
+			if err := d.Write(t.Context(), i.store()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		define("prod", "west", contract.Schedule{Name: "nightly"})
+		define("prod", "default", contract.Schedule{Name: "here"})
+		define("prod", "", contract.Schedule{Name: "plain"})
+		define("dev", "of-dev", contract.Schedule{Name: "theirs"})
+		define("prod", "south", contract.Schedule{Name: "quarterly", Drill: &definition.Spec{}})
+		var kept []string
+		for _, location := range []string{"west", "west", "east", "default", ""} {
+			tags := i.tags("b")
+			tags[ebs.TagPlace], tags[ebs.TagLocation] = "0123456789ab", location
+			kept = append(kept, i.snapshot(tags))
+		}
+		tags := i.tags("b")
+		tags[ebs.TagPlace], tags[ebs.TagLocation], tags[ebs.TagCluster] = "0123456789ab", "of-dev", "dev"
+		kept = append(kept, i.snapshot(tags))
+		time.Sleep(2 * day)
+		plan := i.plan()
+		const add = " unknown, add it to backupStorageLocations of the worker's configuration: named by "
+		want := "location east stays: retained: location east" + add + "EBS snapshots (1)\n" +
+			"location south stays: retained: location south" + add + "drill schedule quarterly\n" +
+			"location west stays: retained: location west" + add + "schedule nightly, EBS snapshots (2)"
+		lines := strings.Split(textOf(plan), "\n")
+		if slices.Sort(lines); strings.Join(lines, "\n") != want {
+			t.Errorf("got\n%s\nwant\n%s", textOf(plan), want)
+		}
+		for _, o := range plan.Keep {
+			if o.Cluster != "prod" || o.Since.Before(since.Truncate(time.Second)) || time.Since(o.Since) < day {
+				t.Errorf("%+v", o)
+			}
+		}
+		i.remove(plan)
+		for n, id := range kept {
+			if !w.left()[id] {
+				t.Errorf("snapshot %d is gone", n)
+			}
 		}
 	})
 }

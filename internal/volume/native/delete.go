@@ -38,7 +38,7 @@ func (d *Deleter) Check(ctx context.Context, refs []volume.Ref) error {
 		}
 		seen[n.Location] = true
 		if _, err := d.Locations.Find(n.Location); err != nil {
-			return failure.Invalid("volumeSnapshotLocations: %s is in location %q, which this worker does not know; add it to volumeSnapshotLocations of its configuration under that very name", n, n.Location)
+			return failure.Invalid("retained: location %s unknown: snapshot %s is in it; add it to volumeSnapshotLocations of the worker's configuration under that very name", n.Location, n.ID)
 		}
 		if _, _, err := d.Locations.Get(ctx, n.Location); err != nil {
 			return err

@@ -173,7 +173,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	err := d.Check(t.Context(), []volume.Ref{volume.NativeRef{Location: "west", ID: "snap-a"}})
-	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `location "west"`) {
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "retained: location west unknown: snapshot snap-a is in it") {
 		t.Errorf("%v", err)
 	}
 	err = d.Check(t.Context(), []volume.Ref{volume.CSIRef{Driver: "d", Handle: "h"}})

@@ -51,6 +51,8 @@ func orphanTable(w io.Writer, all []contract.Orphan, fate string, now time.Time)
 // orphanOwner names the backup or restore that made it.
 func orphanOwner(o contract.Orphan) string {
 	switch {
+	case o.Kind == contract.OrphanLocation:
+		return "<none>"
 	case o.Backup != "":
 		return "backup " + o.Backup
 	case o.Restore != "":
