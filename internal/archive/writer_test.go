@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,6 +59,41 @@ func TestWriterMemory(t *testing.T) {
 			t.Errorf("objects of %d bytes: a buffer of %d bytes, a chunk of %d", size, most, least)
 		}
 	}
+}
+
+// TestWritersTogether: eight exports at once, of objects that do not compress, leave the worker room below
+// its memory limit of 160 MiB for what each reads, some 4 MiB, and for the rest.
+func TestWritersTogether(t *testing.T) {
+	const together, perWriter, most = 8, 50, 112 << 20
+	rnd, body := rand.New(rand.NewPCG(1, 2)), make([]byte, 200<<10)
+	for i := range body {
+		body[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[rnd.IntN(64)]
+	}
+	before, highest, chunks := liveHeap(), uint64(0), 0
+	var writers []*archive.Writer
+	for range together {
+		writers = append(writers, archive.NewWriter(archive.DefaultLimits(), when, func(archive.Chunk) error { chunks++; return nil }))
+	}
+	for i := range perWriter {
+		for _, w := range writers {
+			if err := w.Add(archive.Key{Resource: "secrets", Version: "v1", Namespace: "n", Name: fmt.Sprint("s-", i)}, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		highest = max(highest, liveHeap()-before)
+	}
+	if highest > most || highest < together<<20 || chunks == 0 {
+		t.Errorf("%d writers hold %d MiB, want at most %d; %d chunks", together, highest>>20, most>>20, chunks)
+	}
+	runtime.KeepAlive(writers)
+}
+
+// liveHeap is what is in use, in bytes.
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func TestWriterIsDeterministic(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -35,10 +37,15 @@ func TestTruncatedTarballOfVelero(t *testing.T) {
 	if err := errors.Join(tw.Close(), zw.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l, st := layout.Backup{Name: "v"}, memstore.New()
+	// A name that Velero gives and that is longer than a label.
+	const name = "production-eu-central-1-customer-portal-full-nightly-backup-20260101020000"
+	if _, err := backupQuery(contract.RestoreInput{Spec: velerov1.RestoreSpec{BackupName: name}}); err != nil {
+		t.Fatal(err)
+	}
+	l, st := layout.Backup{Name: name}, memstore.New()
 	st.Set(l.Tarball(), buf.Bytes()[:buf.Len()/2])
 	for _, allow := range []bool{false, true} {
-		d := &openDoc{Restore: contract.RestoreInput{AllowCorrupt: allow}, Archive: contract.OpenedArchive{Backup: "v", Foreign: true}}
+		d := &openDoc{Restore: contract.RestoreInput{AllowCorrupt: allow}, Archive: contract.OpenedArchive{Backup: name, Foreign: true}}
 		err := recutTarball(t.Context(), &heartbeat.Recorder{}, st, repository.NewStaging(st, "uid"), l, d)
 		if !allow {
 			if !errors.Is(err, archive.ErrCorrupt) {
