@@ -66,7 +66,7 @@ func TestDrillDescribe(t *testing.T) {
 	}
 	m := &memory{reads: map[string]contract.ReadResult{contract.ReadDrill + "/shop": {Drill: d}, contract.ReadDrill + "/old": {}}}
 	got := lifeboat(t, m, "", "drill", "describe", "shop")
-	got.want(t, 0, "failed at L4, objective L5", "[RTO_EXCEEDED] it took 90s", evidence.RTOExceeded.Remedy(), "L4 failed, 1 of 2: deployment web", "read        00:20",
+	got.want(t, 0, "failed: L4 is proven, L5 is wanted", "[RTO_EXCEEDED] it took 90s", evidence.RTOExceeded.Remedy(), "L4 failed, 1 of 2: deployment web", "read        00:20",
 		"orders: failed", "and 4 more", "restore-test-shop: finalizer x", "00000003.json in storage location default", "drill report FILE --html")
 	if strings.Contains(got.out, "\x1b") {
 		t.Error("a control character of the bucket reaches the terminal")

@@ -72,7 +72,7 @@ func TestDrillVerifyDocument(t *testing.T) {
 
 func TestDrillReport(t *testing.T) {
 	full := evidenceFiles(t, "files/valid-full.json")[0]
-	lifeboat(t, &memory{}, "", drillArgs("report", full)...).want(t, console.CodeDone, "passed at L5, objective L5", "11:30, objective 30:00", `orders: held, recorded "48211", found "48211"`)
+	lifeboat(t, &memory{}, "", drillArgs("report", full)...).want(t, console.CodeDone, "passed: L5 is proven, L5 is wanted", "11:30, objective 30:00", `orders: held, recorded "48211", found "48211"`)
 	failed := evidenceFiles(t, "files/valid-failed.json")[0]
 	lifeboat(t, &memory{}, "", "drill", "report", failed).want(t, console.CodeDone, "warning: the signature is not checked", "[RTO_EXCEEDED]", "finalizer example.com/wait")
 	lifeboat(t, &memory{}, "", drillArgs("report", full, "-o", "yaml")...).want(t, console.CodeDone, "_type: https://in-toto.io/Statement/v1")

@@ -90,9 +90,7 @@ func summaryOfDrill(f *drills.File, location string) contract.DrillSummary {
 	row.Name, row.Backup, row.Asked = p.Drill.Name, p.Source.Backup.Name, p.Drill.Asked.Time()
 	row.Level, row.Verdict = string(p.Claim.Level), string(p.Claim.Verdict)
 	row.RPO, row.ObjectiveRTO, row.ObjectiveRPO = p.Measured.RPO.Worst(), p.Objective.RTO, p.Objective.RPO
-	if p.Measured.RTO != nil {
-		row.RTO = p.Measured.RTO.Proven
-	}
+	row.RTO = p.TimeToProof()
 	for _, failed := range p.Claim.Failures {
 		row.Failures = append(row.Failures, string(failed.Code))
 	}

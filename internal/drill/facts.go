@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -116,16 +117,48 @@ func digestOf(ctx context.Context, st store.Store, key string) (evidence.Digest,
 	return evidence.Digest(hex.EncodeToString(sum.Sum(nil))), errors.Join(err, body.Close())
 }
 
-// gaps is the longest time between two good backups since the drill before, and how many there
-// were, wherever they lie. Backups of other schedules are other data.
-func (s *Service) gaps(ctx context.Context, f *facts) (worst time.Duration, good int, err error) {
+// drillsJudged bounds how many files are read for the drill that judged the gaps before. Where it is none of
+// them, the gaps are those of all backups that there are.
+const drillsJudged = 100
+
+// judgedUntil is when the last drill was asked for that has judged the gaps between the backups of this
+// schedule. One that ended before it restored has judged nothing, one of other backups has judged others,
+// and a drill that wants an RPO does not rely on one that wanted none.
+func (s *Service) judgedUntil(ctx context.Context, f *facts, st store.Store) (time.Time, error) {
+	if st == nil || f.last == nil {
+		return time.Time{}, nil
+	}
+	before, err := drills.LastOf(ctx, st, s.Config.Cluster, drillsJudged, func(p *evidence.Predicate) bool {
+		return judgesGaps(p, f.backup.Labels[repository.LabelSchedule], f.in.Drill.Spec.Targets.RPO.Duration > 0)
+	})
+	if err != nil || before == nil {
+		return time.Time{}, err
+	}
+	return before.Evidence.Statement.Predicate.Drill.Asked.Time(), nil
+}
+
+func judgesGaps(p *evidence.Predicate, schedule string, wantsRPO bool) bool {
+	aborted := slices.ContainsFunc(p.Claim.Failures, func(failed evidence.Failure) bool { return failed.Code == evidence.Aborted })
+	return !aborted && isOfSchedule(p.Source.Backup.Name, schedule) && (p.Objective.RPO > 0 || !wantsRPO)
+}
+
+// isOfSchedule tells by its name whether a schedule has taken a backup, as contract.Schedule names it.
+func isOfSchedule(backup, schedule string) bool {
+	stamp, ok := strings.CutPrefix(backup, schedule+"-")
+	_, err := time.Parse("20060102150405", stamp)
+	return ok && err == nil
+}
+
+// gaps is the longest time between two good backups since a moment, and how many there were, wherever
+// they lie. Backups of other schedules are other data; those of none have no times to be taken at, and
+// no gaps.
+func (s *Service) gaps(ctx context.Context, f *facts, since time.Time) (worst time.Duration, good int, err error) {
+	if f.backup.Labels[repository.LabelSchedule] == "" {
+		return 0, 1, nil
+	}
 	at, err := s.goodMoments(ctx, f)
 	if err != nil {
 		return 0, 0, err
-	}
-	var since time.Time
-	if f.last != nil {
-		since = f.last.Evidence.Statement.Predicate.Drill.Asked.Time()
 	}
 	for i, t := range at {
 		if t.Before(since) {

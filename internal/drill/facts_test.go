@@ -8,7 +8,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
-	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -43,13 +42,51 @@ func TestGaps(t *testing.T) {
 	} {
 		f := &facts{in: contract.SignDrillInput{Asked: hour(15), Plan: contract.DrillPlan{Location: "default"}}}
 		f.backup.Labels = map[string]string{repository.LabelSchedule: "nightly"}
-		if !tc.last.IsZero() {
-			f.last = &drills.File{}
-			f.last.Evidence.Statement.Predicate.Drill.Asked = evidence.MomentOf(tc.last)
-		}
-		worst, good, err := s.gaps(t.Context(), f)
+		worst, good, err := s.gaps(t.Context(), f, tc.last)
 		if err != nil || worst != tc.worst || good != tc.good {
 			t.Errorf("%s: %s, %d good, %v; want %s, %d", name, worst, good, err, tc.worst, tc.good)
+		}
+	}
+}
+
+// TestGapsOfNoSchedule: what is taken by hand has no times to be taken at.
+func TestGapsOfNoSchedule(t *testing.T) {
+	st := memstore.New()
+	putBackup(st, "a", "Completed", "", 1)
+	putBackup(st, "b", "Completed", "", 9)
+	s := &Service{Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	f := &facts{in: contract.SignDrillInput{Asked: time.Date(2026, 1, 1, 15, 0, 0, 0, time.UTC), Plan: contract.DrillPlan{Location: "default"}}}
+	if worst, good, err := s.gaps(t.Context(), f, time.Time{}); err != nil || worst != 0 || good != 1 {
+		t.Errorf("%s, %d good, %v", worst, good, err)
+	}
+}
+
+// TestJudgesGaps: only a drill of the same backups that came to judge them ends the time over which gaps
+// are looked for.
+func TestJudgesGaps(t *testing.T) {
+	of := func(backup string, rpo time.Duration, failed ...evidence.FailureCode) *evidence.Predicate {
+		p := &evidence.Predicate{}
+		p.Source.Backup.Name, p.Objective.RPO = backup, evidence.MillisOf(rpo)
+		for _, code := range failed {
+			p.Claim.Failures = append(p.Claim.Failures, evidence.Failure{Code: code})
+		}
+		return p
+	}
+	for name, tc := range map[string]struct {
+		p        *evidence.Predicate
+		wantsRPO bool
+		want     bool
+	}{
+		"passed":                    {of("nightly-20260101020000", time.Hour), true, true},
+		"failed by the gap":         {of("nightly-20260101020000", time.Hour, evidence.RPOExceeded), true, true},
+		"aborted":                   {of("nightly-20260101020000", time.Hour, evidence.Aborted), true, false},
+		"of another schedule":       {of("nightly-shop-20260101020000", time.Hour), true, false},
+		"by hand":                   {of("web", time.Hour), true, false},
+		"without an RPO":            {of("nightly-20260101020000", 0), true, false},
+		"without an RPO, none both": {of("nightly-20260101020000", 0), false, true},
+	} {
+		if got := judgesGaps(tc.p, "nightly", tc.wantsRPO); got != tc.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

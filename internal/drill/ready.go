@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
@@ -42,7 +43,7 @@ func withMissing(ready contract.DrillReady, inBackup int) contract.DrillReady {
 }
 
 func (s *Service) lookAt(ctx context.Context, run *restore.Run) (contract.DrillReady, error) {
-	return readiness.Look(ctx, s.Kube, targets(run))
+	return readiness.Look(ctx, s.Kube, targets(run), time.Now())
 }
 
 // ReadVolumes has every volume with data of the backup read through by a pod of its own, and says

@@ -30,7 +30,7 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 		return contract.DrillResult{}, err
 	}
 	if st == nil {
-		statement, file, err := s.signFindings(ctx, in, nil, key)
+		statement, file, err := s.signFindings(ctx, in, nil, nil, key)
 		if err != nil {
 			return contract.DrillResult{}, err
 		}
@@ -50,7 +50,7 @@ func (s *Service) signNext(ctx context.Context, in contract.SignDrillInput, st s
 	if last != nil && last.Evidence.Statement.Predicate.Drill.ID == in.Plan.ID {
 		return resultOf(in, last.Evidence.Statement, location, last.Key), nil
 	}
-	statement, file, err := s.signFindings(ctx, in, last, key)
+	statement, file, err := s.signFindings(ctx, in, last, st, key)
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
@@ -65,10 +65,10 @@ func (s *Service) signNext(ctx context.Context, in contract.SignDrillInput, st s
 	return resultOf(in, statement, location, drills.Key(s.Config.Cluster, sequence)), nil
 }
 
-// signFindings makes the statement, as part of the chain that ends with last, and signs it; nil begins
+// signFindings makes the statement, as part of the chain in st that ends with last, and signs it; nil begins
 // a chain.
-func (s *Service) signFindings(ctx context.Context, in contract.SignDrillInput, last *drills.File, key ed25519.PrivateKey) (evidence.Statement, []byte, error) {
-	facts, err := s.readFacts(ctx, in, last)
+func (s *Service) signFindings(ctx context.Context, in contract.SignDrillInput, last *drills.File, st store.Store, key ed25519.PrivateKey) (evidence.Statement, []byte, error) {
+	facts, err := s.readFacts(ctx, in, last, st)
 	if errors.Is(err, store.ErrNotFound) {
 		return evidence.Statement{}, nil, failure.NotFound("write the evidence: what it is about is gone: %w", err)
 	}
@@ -84,7 +84,7 @@ func (s *Service) signFindings(ctx context.Context, in contract.SignDrillInput, 
 }
 
 // readFacts reads what the evidence needs and the workflow does not carry.
-func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, last *drills.File) (*facts, error) {
+func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, last *drills.File, st store.Store) (*facts, error) {
 	in.Assertions = append(slices.Clone(in.Assertions), s.untried(in)...)
 	f := &facts{in: in, software: s.Software, cluster: s.Config.Cluster, last: last, account: newAccount(), checklist: s.askChecklist(ctx)}
 	var err error
@@ -94,7 +94,11 @@ func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, las
 	if err = s.readBackup(ctx, f); err != nil {
 		return nil, err
 	}
-	if f.worstGap, f.goodBackups, err = s.gaps(ctx, f); err != nil {
+	since, err := s.judgedUntil(ctx, f, st)
+	if err != nil {
+		return nil, err
+	}
+	if f.worstGap, f.goodBackups, err = s.gaps(ctx, f, since); err != nil {
 		return nil, err
 	}
 	if in.Ref.Restore.Name == "" {
@@ -136,7 +140,7 @@ func resultOf(in contract.SignDrillInput, s evidence.Statement, location, key st
 		res.Failures = append(res.Failures, string(f.Code)+": "+f.Detail)
 	}
 	if rto := p.Measured.RTO; rto != nil {
-		res.RTO, res.Ready, res.ReadThrough = rto.Proven.Duration(), rto.Ready.Duration(), rto.ReadThrough.Duration()
+		res.RTO, res.Ready, res.ReadThrough = p.TimeToProof().Duration(), rto.Ready.Duration(), rto.ReadThrough.Duration()
 	}
 	return res
 }

@@ -149,10 +149,10 @@ func (f *facts) measured(snapshots []evidence.Snapshot) evidence.Measured {
 	return m
 }
 
-// phases are those that have come to their end: where nobody waited until workloads are ready, and they are
-// not, there is no time in which they were.
+// phases are those that have come to their end: where workloads did not become ready, there is no time in
+// which they were, however long they were waited for.
 func (f *facts) phases() []contract.DrillPhase {
-	if !f.in.Unawaited || f.in.Ready == nil || f.in.Ready.Done() {
+	if f.in.Ready == nil || f.in.Ready.Done() {
 		return f.in.Phases
 	}
 	return slices.DeleteFunc(slices.Clone(f.in.Phases), func(p contract.DrillPhase) bool { return evidence.PhaseName(p.Name) == evidence.PhaseReady })
@@ -205,10 +205,7 @@ func (f *facts) past() []evidence.Past {
 	}
 	p := f.last.Evidence.Statement.Predicate
 	before := evidence.Past{
-		Sequence: p.Chain.Sequence, Evidence: f.last.Evidence.Digest, Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RPO: p.Measured.RPO.Worst(),
-	}
-	if p.Measured.RTO != nil {
-		before.RTO = p.Measured.RTO.Proven
+		Sequence: p.Chain.Sequence, Evidence: f.last.Evidence.Digest, Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RTO: p.TimeToProof(), RPO: p.Measured.RPO.Worst(),
 	}
 	all := append(slices.Clone(p.Past), before)
 	return all[max(0, len(all)-pastTold):]

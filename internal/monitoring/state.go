@@ -161,8 +161,6 @@ func (l *location) readDrills(ctx context.Context, st store.Store, cluster strin
 	}
 	p := &f.Evidence.Statement.Predicate
 	l.drill.asked = p.Drill.Asked.Time()
-	if p.Measured.RTO != nil {
-		l.drill.rto = p.Measured.RTO.Proven.Duration()
-	}
+	l.drill.rto = p.TimeToProof().Duration()
 	return nil
 }

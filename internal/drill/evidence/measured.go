@@ -60,5 +60,14 @@ func (p Predicate) rto() RTO {
 	return out
 }
 
+// TimeToProof is the RTO that a drill shows: how long it took until the level that was wanted was proven.
+// It is 0 for a drill that did not come to it, whose phases came to an end as well and prove nothing.
+func (p Predicate) TimeToProof() Millis {
+	if p.Measured.RTO == nil || p.Claim.Level.Rank() < p.Objective.Level.Rank() {
+		return 0
+	}
+	return p.Measured.RTO.Proven
+}
+
 // Worst is the larger of the age of the data and the worst gap.
 func (r RPO) Worst() Millis { return max(r.Age, r.WorstGap) }

@@ -45,9 +45,7 @@ func MessageOf(p *evidence.Predicate, digest evidence.Digest) Message {
 		Verdict: string(p.Claim.Verdict), Level: string(p.Claim.Level), Objective: string(p.Objective.Level),
 		RPO: int64(p.Measured.RPO.Worst()), Asked: p.Drill.Asked.Time(), Finished: p.Drill.Finished.Time(), Evidence: string(digest),
 	}
-	if p.Measured.RTO != nil {
-		m.RTO = int64(p.Measured.RTO.Proven)
-	}
+	m.RTO = int64(p.TimeToProof())
 	for _, f := range p.Claim.Failures {
 		m.Failures = append(m.Failures, Failure{string(f.Code), f.Detail})
 	}

@@ -14,10 +14,7 @@ func drillRows(e evidence.Evidence) []drillRow {
 	for _, past := range p.Past {
 		out = append(out, drillRow{Past: past})
 	}
-	this := evidence.Past{Sequence: p.Chain.Sequence, Evidence: e.Digest, Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RPO: p.Measured.RPO.Worst()}
-	if p.Measured.RTO != nil {
-		this.RTO = p.Measured.RTO.Proven
-	}
+	this := evidence.Past{Sequence: p.Chain.Sequence, Evidence: e.Digest, Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RTO: p.TimeToProof(), RPO: p.Measured.RPO.Worst()}
 	return append(out, drillRow{this, true})
 }
 

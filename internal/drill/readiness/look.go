@@ -2,6 +2,7 @@ package readiness
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -10,8 +11,8 @@ import (
 )
 
 // Look says how far the workloads of namespaces are, and the volumes that they mount. It reads
-// only.
-func Look(ctx context.Context, client *kube.Client, namespaces []string) (contract.DrillReady, error) {
+// only. now tells how long containers have been running.
+func Look(ctx context.Context, client *kube.Client, namespaces []string, now time.Time) (contract.DrillReady, error) {
 	var workloads, volumes tally
 	running := 0
 	for _, namespace := range namespaces {
@@ -27,7 +28,7 @@ func Look(ctx context.Context, client *kube.Client, namespaces []string) (contra
 			return contract.DrillReady{}, err
 		}
 		before := workloads.checked
-		if err := addWorkloads(ctx, client, namespace, pods, told, &workloads); err != nil {
+		if err := addWorkloads(ctx, client, namespace, &look{pods: pods, told: told, now: now}, &workloads); err != nil {
 			return contract.DrillReady{}, err
 		}
 		running += workloads.checked - before

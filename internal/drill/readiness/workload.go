@@ -18,16 +18,16 @@ import (
 // addWorkloads counts what runs pods in a namespace: the controllers of Kubernetes, and each pod that none
 // of them answers for, such as those of a custom resource, whose controller nobody else looks at. Jobs end,
 // and are no workload that becomes ready.
-func addWorkloads(ctx context.Context, client *kube.Client, namespace string, pods []corev1.Pod, told warnings, t *tally) error {
-	c := &controllers{pods: pods, told: told, tally: t, seen: map[types.UID]bool{}}
+func addWorkloads(ctx context.Context, client *kube.Client, namespace string, l *look, t *tally) error {
+	c := &controllers{look: l, tally: t, seen: map[types.UID]bool{}}
 	for _, add := range []func(context.Context, *kube.Client, string) error{c.addDeployments, c.addStatefulSets, c.addDaemonSets, c.addReplicaSets, c.addReplicationControllers} {
 		if err := add(ctx, client, namespace); err != nil {
 			return err
 		}
 	}
-	for i := range pods {
-		if p := &pods[i]; !c.answersFor(p) {
-			t.add("pod "+p.Namespace+"/"+p.Name, lacksPod(p, told))
+	for i := range l.pods {
+		if p := &l.pods[i]; !c.answersFor(p) {
+			t.add("pod "+p.Namespace+"/"+p.Name, l.lacksPod(p))
 		}
 	}
 	return nil
@@ -35,8 +35,7 @@ func addWorkloads(ctx context.Context, client *kube.Client, namespace string, po
 
 // controllers are those of a namespace that say themselves how many of their pods are ready.
 type controllers struct {
-	pods  []corev1.Pod
-	told  warnings
+	*look
 	tally *tally
 	seen  map[types.UID]bool
 }
@@ -44,7 +43,9 @@ type controllers struct {
 // add counts one; why is "" for one that is ready.
 func (c *controllers) add(kind string, meta metav1.ObjectMeta, why string) {
 	if why != "" {
-		why += whyPods(c.pods, c.told, meta)
+		why += c.whyPods(meta)
+	} else {
+		why = c.unsettledPods(meta)
 	}
 	c.seen[meta.UID] = true
 	c.tally.add(kind+" "+meta.Namespace+"/"+meta.Name, why)
@@ -145,24 +146,27 @@ func failedReplicas(conditions []appsv1.ReplicaSetCondition) string {
 }
 
 // lacksPod says why a pod is not ready, "" if it is or has done its work.
-func lacksPod(p *corev1.Pod, told warnings) string {
-	if p.Status.Phase == corev1.PodSucceeded || resource.IsPodReady(p) {
+func (l *look) lacksPod(p *corev1.Pod) string {
+	if p.Status.Phase == corev1.PodSucceeded {
 		return ""
 	}
-	return cmp.Or(resource.WhyPodWaits(p), told.of(p.UID), "is "+string(cmp.Or(p.Status.Phase, corev1.PodPending)))
+	if resource.IsPodReady(p) {
+		return unsettled(p, l.now)
+	}
+	return cmp.Or(resource.WhyPodWaits(p), l.told.of(p.UID), "is "+string(cmp.Or(p.Status.Phase, corev1.PodPending)))
 }
 
 // whyPods says what is the matter with the first pod of a workload that is not ready, or why it
 // has none.
-func whyPods(pods []corev1.Pod, told warnings, workload metav1.ObjectMeta) string {
-	for i := range pods {
-		if p := &pods[i]; strings.HasPrefix(p.Name, workload.Name+"-") && !resource.IsPodReady(p) {
-			if why := cmp.Or(resource.WhyPodWaits(p), told.of(p.UID)); why != "" {
+func (l *look) whyPods(workload metav1.ObjectMeta) string {
+	for i := range l.pods {
+		if p := &l.pods[i]; strings.HasPrefix(p.Name, workload.Name+"-") && !resource.IsPodReady(p) {
+			if why := cmp.Or(resource.WhyPodWaits(p), l.told.of(p.UID)); why != "" {
 				return "; pod " + p.Name + ": " + why
 			}
 		}
 	}
-	if why := told.of(workload.UID); why != "" {
+	if why := l.told.of(workload.UID); why != "" {
 		return "; " + why
 	}
 	return ""

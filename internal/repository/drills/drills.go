@@ -134,6 +134,18 @@ func eachNewest(ctx context.Context, st store.Store, cluster string, most int, s
 	return nil
 }
 
+// LastOf is the newest drill of a cluster of which is says so, nil where there is none. At most most
+// files are read.
+func LastOf(ctx context.Context, st store.Store, cluster string, most int, is func(*evidence.Predicate) bool) (last *File, err error) {
+	err = eachNewest(ctx, st, cluster, most, nil, func(f *File) (enough bool) {
+		if is(&f.Evidence.Statement.Predicate) {
+			last = f
+		}
+		return last != nil
+	})
+	return last, err
+}
+
 // LastOfSchedule is the newest drill of a schedule that was asked for at since or later, nil where
 // there is none. At most most files are read.
 func LastOfSchedule(ctx context.Context, st store.Store, cluster, schedule string, since time.Time, most int) (*File, error) {

@@ -83,10 +83,7 @@ func newFile(name string, e evidence.Evidence) File {
 	f := File{
 		File: name, Valid: true, Digest: e.Digest, Signer: e.Signer,
 		Chain: p.Chain.Name, Sequence: p.Chain.Sequence, Drill: p.Drill.Name, Backup: p.Source.Backup.Name,
-		Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RPO: p.Measured.RPO.Worst(),
-	}
-	if p.Measured.RTO != nil {
-		f.RTO = p.Measured.RTO.Proven
+		Asked: p.Drill.Asked, Verdict: p.Claim.Verdict, Level: p.Claim.Level, RTO: p.TimeToProof(), RPO: p.Measured.RPO.Worst(),
 	}
 	return f
 }

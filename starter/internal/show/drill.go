@@ -75,7 +75,7 @@ func Drill(d *contract.DrillDetails) string {
 	}
 	line("Drill", "%d, %s, asked for %s", d.Number, d.Name, Time(d.Asked))
 	line("Backup", "%s", d.Backup)
-	line("Verdict", "%s at %s, objective %s", d.Verdict, d.Level, d.Objective)
+	line("Verdict", "%s: %s is proven, %s is wanted", d.Verdict, d.Level, d.Objective)
 	line("RTO", "%s, objective %s", measured(d.RTO), orNoObjective(d.ObjectiveRTO))
 	line("RPO", "%s, objective %s", measured(d.RPO), orNoObjective(d.ObjectiveRPO))
 	for _, f := range d.Against {

@@ -15,14 +15,14 @@ func Evidence(p evidence.Predicate) string {
 		fmt.Fprintf(&out, "%-13s %s\n", name+":", Clean(fmt.Sprintf(format, args...)))
 	}
 	line("Drill", "%s (%s), drill %d of %s, asked for %s", p.Drill.Name, p.Drill.Kind, p.Chain.Sequence, p.Chain.Name, Time(p.Drill.Asked.Time()))
-	line("Verdict", "%s at %s, objective %s", p.Claim.Verdict, p.Claim.Level, p.Objective.Level)
+	line("Verdict", "%s: %s is proven, %s is wanted", p.Claim.Verdict, p.Claim.Level, p.Objective.Level)
 	for _, f := range p.Claim.Failures {
 		line("  against it", "[%s] %s", f.Code, f.Detail)
 	}
 	line("Backup", "%s of cluster %s", p.Source.Backup.Name, p.Source.Cluster.Name)
 	rto := "not reached"
-	if p.Measured.RTO != nil {
-		rto = roundClock(p.Measured.RTO.Proven)
+	if took := p.TimeToProof(); took > 0 {
+		rto = roundClock(took)
 	}
 	line("RTO", "%s, objective %s", rto, orNoObjective(p.Objective.RTO))
 	line("RPO", "%s, objective %s", roundClock(p.Measured.RPO.Worst()), orNoObjective(p.Objective.RPO))
