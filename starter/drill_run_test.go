@@ -50,6 +50,9 @@ func TestDrillRun(t *testing.T) {
 		}
 	}
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
+	if got := lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly", "--level", "L9"); strings.Contains(got.errors, "called as") {
+		t.Errorf("the name is not the trouble: %s", got.errors)
+	}
 	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly", "-n", "shop", "--include-namespaces", "books", "--allow-open-network", "--wait").want(t, 0)
 	if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || len(in.Spec.IncludedNamespaces) != 2 || !in.Spec.Network.AllowOpen {
 		t.Errorf("%+v", m.started)

@@ -96,7 +96,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 		return d, errors.New("name the drill: give NAME as the argument")
 	}
 	err = validation.Drill(&d)
-	if err != nil && f.name == "" && f.file == "" {
+	if err != nil && f.name == "" && f.file == "" && strings.Contains(err.Error(), "metadata.name") {
 		err = fmt.Errorf("%w (the drill is called as what it restores; or name it: lifeboat drill run NAME)", err)
 	}
 	return d, err
@@ -149,6 +149,9 @@ read; L4 workloads are ready; L5 the assertions hold (they are in a document, se
 
 Without NAME the drill is called as the schedule or the backup. The drills of a cluster never
 overlap.
+
+A copy that is kept (--keep-for) is a part of the drill: --wait and -o end when the copy is gone. The
+evidence is written before, and 'lifeboat drill describe NAME' has the verdict meanwhile.
 
 Exit codes:
   0  the drill passed (without --wait: it is running)

@@ -1,8 +1,12 @@
 package manifest
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
@@ -19,6 +23,29 @@ func Drill(r io.Reader) (definition.Drill, error) {
 	}
 	d.Metadata = definition.Metadata{Name: meta.Name, Labels: meta.Labels, Annotations: meta.Annotations}
 	return d, validation.Spec(&d.Spec)
+}
+
+// zeroBounds refuses bounds of a drill that are 0: who writes that means none at all, and what is decoded
+// of it is no bound.
+func zeroBounds(path string, raw json.RawMessage) (problems []error) {
+	var spec map[string]json.RawMessage
+	if json.Unmarshal(raw, &spec) != nil {
+		return nil // as the decoder of the whole has said
+	}
+	for _, part := range []string{"budget", "targets"} {
+		var bounds map[string]any
+		if json.Unmarshal(spec[part], &bounds) != nil {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(bounds)) {
+			text, isText := bounds[name].(string)
+			d, err := time.ParseDuration(text)
+			if bounds[name] == 0.0 || isText && err == nil && d == 0 {
+				problems = append(problems, fmt.Errorf("%s.%s.%s: is 0: leave it out for no bound", path, part, name))
+			}
+		}
+	}
+	return problems
 }
 
 // DrillSchedules reads the documents of kind Drill of a stream as schedules, also those of lists.

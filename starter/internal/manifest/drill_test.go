@@ -87,6 +87,8 @@ func TestDrillRefused(t *testing.T) {
 		{"readyTimeout", "readytimeout", "spec.readytimeout: unknown field; did you mean readyTimeout?"},
 		{"retries: 3", "tries: 3", "spec.assertions[0].tries: unknown field"},
 		{"rto: 30m", "rto: 1d", "spec.targets.rto: "},
+		{"rto: 30m", "rto: 0s", "spec.targets.rto: is 0: leave it out for no bound"},
+		{"volumes: 4", "volumes: 0", "spec.budget.volumes: is 0: leave it out for no bound"},
 		{"statefulset/db", "pod/db", "spec.assertions[0].exec.pod.workload: is \"pod/db\""},
 	} {
 		t.Run(tc.to, func(t *testing.T) {

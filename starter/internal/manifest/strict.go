@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	kjson "sigs.k8s.io/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
 
 // decodeSpec fills a spec, case-sensitively as the API server does, and refuses
@@ -29,6 +31,9 @@ func decodeSpec(path string, raw json.RawMessage, spec any) error {
 	var problems []error
 	for _, e := range strict {
 		problems = append(problems, explainStrict(path, e, fieldsOf(reflect.TypeOf(spec).Elem())))
+	}
+	if _, isDrill := spec.(*definition.Spec); isDrill {
+		problems = append(problems, zeroBounds(path, raw)...)
 	}
 	return errors.Join(problems...)
 }
