@@ -132,6 +132,11 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 		return "", err
 	}
 	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
+	if failure.TypeOf(err) == contract.ErrTypeNotFound {
+		if found, ok, err := b.findVanished(ctx, in); ok || err != nil {
+			return found, err
+		}
+	}
 	switch {
 	case err != nil && failure.TypeOf(err) != "":
 		return "", err
@@ -142,6 +147,42 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 			in.Name, found.Location.Name, unread[0].Name, unread[0].Message)
 	}
 	return found.Location.Name, nil
+}
+
+// findVanished is the only location that remembers a backup of the name, whose document is in none.
+func (b *Runner) findVanished(ctx context.Context, in contract.DeleteBackupInput) (location string, ok bool, err error) {
+	if in.UID != "" || !in.ExpiredAt.IsZero() {
+		return "", false, nil
+	}
+	all, err := repository.AskAll(ctx, b.Locations, "", repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[string]) (string, error) {
+		known, err := readVanished(ctx, a.Store, in.Name)
+		return known.UID, err
+	})
+	if err != nil {
+		return "", false, err
+	}
+	found, _, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
+	if failure.TypeOf(err) == contract.ErrTypeNotFound {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return found.Location.Name, true, nil
+}
+
+// readVanished is what a location remembers of a backup that it does not list; store.ErrNotFound
+// where that is nothing.
+func readVanished(ctx context.Context, st store.Store, name string) (beside.KnownBackup, error) {
+	seen, err := beside.ReadSeen(ctx, st)
+	if err != nil {
+		return beside.KnownBackup{}, err
+	}
+	missing := seen.Missing(nil, nil)
+	if i := slices.IndexFunc(missing, func(k beside.KnownBackup) bool { return k.Name == name }); i >= 0 {
+		return missing[i], nil
+	}
+	return beside.KnownBackup{}, fmt.Errorf("backup %s: %w", name, store.ErrNotFound)
 }
 
 // resumePlan goes on with a deletion that had begun.
@@ -170,22 +211,20 @@ func (b *Runner) buryVanished(ctx context.Context, st store.Store, in contract.D
 	if in.UID != "" || !in.ExpiredAt.IsZero() {
 		return beside.Tombstone{}, errNoBackup
 	}
-	seen, err := beside.ReadSeen(ctx, st)
+	known, err := readVanished(ctx, st, in.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return beside.Tombstone{}, errNoBackup
+	}
 	if err != nil {
 		return beside.Tombstone{}, err
 	}
-	missing := seen.Missing(nil, nil)
-	i := slices.IndexFunc(missing, func(k beside.KnownBackup) bool { return k.Name == in.Name })
-	if i < 0 {
-		return beside.Tombstone{}, errNoBackup
-	}
-	if err := b.checkCluster(in, missing[i].Cluster); err != nil {
+	if err := b.checkCluster(in, known.Cluster); err != nil {
 		return beside.Tombstone{}, err
 	}
-	if _, err := checkHold(ctx, st, in.Name, missing[i].UID); err != nil {
+	if _, err := checkHold(ctx, st, in.Name, known.UID); err != nil {
 		return beside.Tombstone{}, err
 	}
-	t := beside.Tombstone{Name: in.Name, UID: missing[i].UID}
+	t := beside.Tombstone{Name: in.Name, UID: known.UID}
 	t.Snapshots.Unread = []string{"its snapshots: the files that name them are gone; 'lifeboat gc run' removes them as orphans, 'lifeboat gc plan' shows them"}
 	return t, repository.PutJSON(ctx, st, layout.Tombstone(t.Name), t, store.PutOptions{IfAbsent: true})
 }

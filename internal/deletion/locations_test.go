@@ -12,6 +12,11 @@ import (
 func TestDeleteFromAnyLocation(t *testing.T) {
 	begun := repositorytest.Holding()
 	begun.Set(layout.Tombstone("a"), []byte(`{"name":"a"}`))
+	vanished := func() repositorytest.Stores {
+		west := repositorytest.Holding("b")
+		west.Set(layout.SeenKey, []byte(`{"since":"2026-01-01T00:00:00Z","backups":1,"known":[{"name":"a","uid":"u","cluster":"prod"}]}`))
+		return repositorytest.Stores{"default": repositorytest.Holding(), "west": west}
+	}
 	for name, c := range map[string]struct {
 		locations repositorytest.Stores
 		location  string
@@ -22,6 +27,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 		"twice":           {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "", repositorytest.Refused(`backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid)},
 		"begun":           {repositorytest.Stores{"default": repositorytest.Holding(), "west": begun}, "", repositorytest.FoundIn("west")},
 		"begun, another":  {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": begun}, "", repositorytest.Refused("default, west", contract.ErrTypeInvalid)},
+		"vanished":        {vanished(), "", repositorytest.FoundIn("west")},
 		"nowhere":         {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding()}, "", repositorytest.Refused(`no backup "a" in any of the storage locations default, west`, contract.ErrTypeNotFound)},
 		"not where named": {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding()}, "west", repositorytest.Refused(`no backup "a" in location west`, contract.ErrTypeNotFound)},
 		"beside a broken": {repositorytest.Stores{"default": nil, "west": repositorytest.Holding("a")}, "", repositorytest.Refused("default may have another of the name and could not be read (no such secret): say which one with --storage-location", contract.ErrTypeLocation)},
