@@ -41,7 +41,10 @@ func (r *Runner) SetRetention(ctx context.Context, in contract.SetRetentionInput
 		return contract.RetentionResult{}, err
 	}
 	if in.Hold != nil {
-		said.Hold = *in.Hold
+		said.SetHold(*in.Hold)
+	}
+	if len(said.Hold) > longestHold {
+		return contract.RetentionResult{}, failure.Invalid("hold: the reason has %d bytes with those for which backup %s is held already, at most %d are kept: give a shorter one, or release it first", len(said.Hold), in.Name, longestHold)
 	}
 	if in.Expires != nil {
 		said.Expires = in.Expires.UTC()

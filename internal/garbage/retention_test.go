@@ -21,13 +21,15 @@ func TestSetRetention(t *testing.T) {
 	st := memstore.New()
 	put(t, st, "a", "", "prod", 1)
 	r := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
-	hold, expires, release := "audit", day(9), ""
+	hold, second, expires, release := "audit", "a case", day(9), ""
 	for _, step := range []struct {
 		in   contract.SetRetentionInput
 		want contract.RetentionResult
 	}{
 		{contract.SetRetentionInput{Hold: &hold}, contract.RetentionResult{Hold: "audit", Expires: day(2)}},
 		{contract.SetRetentionInput{Expires: &expires}, contract.RetentionResult{Hold: "audit", Expires: day(9)}},
+		{contract.SetRetentionInput{Hold: &second}, contract.RetentionResult{Hold: "audit; a case", Expires: day(9)}},
+		{contract.SetRetentionInput{Hold: &hold}, contract.RetentionResult{Hold: "audit; a case", Expires: day(9)}},
 		{contract.SetRetentionInput{Hold: &release}, contract.RetentionResult{Expires: day(9)}},
 	} {
 		step.in.Name, step.want.Name, step.want.Location = "a", "a", "default"
@@ -92,7 +94,7 @@ func TestSetRetentionUnderALock(t *testing.T) {
 
 // What is refused changes nothing.
 func TestSetRetentionRefused(t *testing.T) {
-	hold, long := "audit", strings.Repeat("x", 300)
+	hold, most, long := "audit", strings.Repeat("x", 200), strings.Repeat("x", 300)
 	away := repositorytest.Holding()
 	away.Fail(memstore.On(memstore.OpGet), store.ErrUnavailable)
 	for name, c := range map[string]struct {
@@ -101,20 +103,23 @@ func TestSetRetentionRefused(t *testing.T) {
 		kind   string
 		text   string
 	}{
-		"nothing to change":        {contract.SetRetentionInput{Name: "a"}, nil, contract.ErrTypeInvalid, "say what to change"},
-		"a long reason":            {contract.SetRetentionInput{Name: "a", Hold: &long}, nil, contract.ErrTypeInvalid, "hold: the reason has 300 bytes"},
-		"no such backup":           {contract.SetRetentionInput{Name: "b", Hold: &hold}, nil, contract.ErrTypeNotFound, `no backup "b"`},
-		"no name":                  {contract.SetRetentionInput{Name: "../a", Hold: &hold}, nil, contract.ErrTypeInvalid, "name: "},
-		"two of the name":          {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": repositorytest.Holding("a")}, contract.ErrTypeInvalid, "lies in the storage locations default, west"},
-		"beside an unreadable one": {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": nil}, contract.ErrTypeLocation, "may have another backup of the name"},
-		"another cluster's":        {contract.SetRetentionInput{Name: "theirs", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster other and not of prod: if that is the one you mean, repeat the command with --cluster other"},
-		"not of the cluster meant": {contract.SetRetentionInput{Name: "a", Cluster: "other", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster prod and not of other"},
-		"none beside an outage":    {contract.SetRetentionInput{Name: "b", Hold: &hold}, repositorytest.Stores{"west": away}, contract.ErrTypeLocation, "say in which location it lies with --storage-location"},
+		"nothing to change":         {contract.SetRetentionInput{Name: "a"}, nil, contract.ErrTypeInvalid, "say what to change"},
+		"a long one beside another": {contract.SetRetentionInput{Name: "held", Hold: &most}, nil, contract.ErrTypeInvalid, "with those for which backup held is held already"},
+		"a long reason":             {contract.SetRetentionInput{Name: "a", Hold: &long}, nil, contract.ErrTypeInvalid, "hold: the reason has 300 bytes"},
+		"no such backup":            {contract.SetRetentionInput{Name: "b", Hold: &hold}, nil, contract.ErrTypeNotFound, `no backup "b"`},
+		"no name":                   {contract.SetRetentionInput{Name: "../a", Hold: &hold}, nil, contract.ErrTypeInvalid, "name: "},
+		"two of the name":           {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": repositorytest.Holding("a")}, contract.ErrTypeInvalid, "lies in the storage locations default, west"},
+		"beside an unreadable one":  {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": nil}, contract.ErrTypeLocation, "may have another backup of the name"},
+		"another cluster's":         {contract.SetRetentionInput{Name: "theirs", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster other and not of prod: if that is the one you mean, repeat the command with --cluster other"},
+		"not of the cluster meant":  {contract.SetRetentionInput{Name: "a", Cluster: "other", Hold: &hold}, nil, contract.ErrTypeDenied, "is of cluster prod and not of other"},
+		"none beside an outage":     {contract.SetRetentionInput{Name: "b", Hold: &hold}, repositorytest.Stores{"west": away}, contract.ErrTypeLocation, "say in which location it lies with --storage-location"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
 			put(t, st, "a", "", "prod", 1)
 			put(t, st, "theirs", "", "other", 1)
+			put(t, st, "held", "", "prod", 1)
+			st.Set(layout.RetentionKey("held"), []byte(`{"name":"held","uid":"uid-held","hold":"audit"}`))
 			stores := repositorytest.Stores{"default": st}
 			for name, other := range c.others {
 				stores[name] = other

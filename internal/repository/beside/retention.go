@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,17 @@ func ReadRetention(ctx context.Context, st store.Store, backup, uid string) (Ret
 // Write writes r in place of what lies there.
 func (r *Retention) Write(ctx context.Context, st store.Store) error {
 	return repository.PutJSON(ctx, st, layout.RetentionKey(r.Name), r, store.PutOptions{})
+}
+
+// SetHold holds the backup for a reason besides those for which it is held already: the hold of
+// somebody else is not ended by another reason. "" releases it from all.
+func (r *Retention) SetHold(reason string) {
+	switch {
+	case reason == "" || r.Hold == "":
+		r.Hold = reason
+	case !slices.Contains(strings.Split(r.Hold, "; "), reason):
+		r.Hold += "; " + reason
+	}
 }
 
 // Backup is a backup as the rules of retention know it. What r says holds only for the
