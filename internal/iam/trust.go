@@ -62,9 +62,9 @@ func TrustPodIdentity(h Holder) (Document, error) {
 	case err != nil:
 		return Document{}, err
 	case h.Cluster == "":
-		return Document{}, fmt.Errorf("cluster: say the EKS cluster's name: without it the pods of any cluster of the account could take the role")
+		return Document{}, fmt.Errorf("EKS cluster: say the EKS cluster's name: without it the pods of any cluster of the account could take the role")
 	case !clusterName.MatchString(h.Cluster):
-		return Document{}, fmt.Errorf("cluster: %q is no name of an EKS cluster", h.Cluster)
+		return Document{}, fmt.Errorf("EKS cluster: %q is no name of an EKS cluster", h.Cluster)
 	}
 	return trust("WorkerOfCluster", map[string]string{"Service": "pods.eks.amazonaws.com"},
 		[]string{"sts:AssumeRole", "sts:TagSession"}, map[string]oneOrMore{

@@ -68,8 +68,12 @@ func (c *change) checkAll() error {
 		}
 		seen[d.Name] = true
 		if stored := c.defined[d.Name]; stored != nil {
-			errs = append(errs, c.mayApply(stored, d))
-			if c.in.Create && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
+			may := c.mayApply
+			if c.in.Create {
+				may = func(stored *repository.ScheduleDefinition, _ *contract.Schedule) error { return c.mayChange(stored) }
+			}
+			errs = append(errs, may(stored, d))
+			if c.in.Create && c.mayChange(stored) == nil && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
 				return failure.Exists("schedule %q already exists; change it with `lifeboat %s apply -f FILE`, or delete it first", d.Name, c.words().command)
 			}
 		}

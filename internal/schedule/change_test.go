@@ -17,6 +17,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -69,6 +70,25 @@ func TestRepeatedChange(t *testing.T) {
 	equal(t, w.change(in), "a created")
 	in.Run = "run-2"
 	if _, err := w.Change(t.Context(), in); failure.TypeOf(err) != contract.ErrTypeExists {
+		t.Error(err)
+	}
+}
+
+// TestCreateOfConfigured: neither remedy for a name that is taken helps with a schedule of the configuration.
+func TestCreateOfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	var d repository.ScheduleDefinition
+	key := layout.Schedules{Cluster: "prod"}.Key("a")
+	if err := repository.GetJSON(t.Context(), w.st, key, &d); err != nil {
+		t.Fatal(err)
+	}
+	d.Source = repository.SourceConfig
+	if err := repository.PutJSON(t.Context(), w.st, key, d, store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a")}, Create: true, Run: "run-1"})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "stands in the worker's configuration") || strings.Contains(err.Error(), "delete it first") {
 		t.Error(err)
 	}
 }

@@ -138,7 +138,7 @@ func (cs Commands) setRetention(ctx context.Context, in contract.SetRetentionInp
 		until = "expires at " + res.Expires.UTC().Format(time.RFC3339)
 	}
 	if !res.Expires.IsZero() && !res.Expires.After(cs.Now()) && res.Hold == "" {
-		until += ", which has passed: the next garbage collection deletes it, unless it is the last good one of its schedule"
+		until += ", which has passed: the next garbage collection deletes it, unless it is the last good one of a schedule"
 	}
 	if res.Hold != "" {
 		until += "; it is held: " + show.Clean(res.Hold)
