@@ -235,11 +235,11 @@ func cutCases() []*disturbed {
 
 // failureCases are what goes wrong on the CSI path; the native one has tests of its own.
 func failureCases() []*disturbed {
-	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(20 * time.Second)}
+	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(30 * time.Second)}
 	return []*disturbed{
 		{name: "cancelled", path: "csi", fault: lasting(5 * time.Second), moment: "frozen"},
 		{
-			name: "the snapshot fails", path: "csi", fault: refused, spec: velerov1.BackupSpec{CSISnapshotTimeout: metav1.Duration{Duration: 4 * time.Second}},
+			name: "the snapshot fails", path: "csi", fault: refused, spec: velerov1.BackupSpec{CSISnapshotTimeout: metav1.Duration{Duration: 10 * time.Second}},
 			phase: "PartiallyFailed", reasons: []string{"SNAPSHOT_FAILED"},
 		},
 		{
