@@ -169,7 +169,7 @@ func TestDeleteRefused(t *testing.T) {
 	before := l.snapshots(t, disks)
 	err := l.startDelete(t, f.write(true)).Get(t.Context(), nil)
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || app.Type() != contract.ErrTypeInvalid || !strings.Contains(app.Message(), `location "aws-west"`) ||
+	if !errors.As(err, &app) || app.Type() != contract.ErrTypeInvalid || !strings.Contains(app.Message(), "retained: location aws-west unknown") ||
 		!strings.Contains(app.Message(), "add it to volumeSnapshotLocations") {
 		t.Errorf("%v", err)
 	}
